@@ -1,0 +1,134 @@
+"""The intermediate representation: types, values, ops, graphs, and the one way to change them."""
+
+from edgec.ir import dtypes
+from edgec.ir.builder import Builder
+from edgec.ir.cloning import clone_op
+from edgec.ir.contents import Contents, as_contents, contents, known_ints
+from edgec.ir.diagnostics import Error, Finding, Kind
+from edgec.ir.dims import (
+    ANY,
+    Dim,
+    DimError,
+    DimExpr,
+    broadcast_dim,
+    could_equal,
+    dim_max,
+    dim_min,
+    evaluate,
+    parse_dim,
+    solve,
+    substitute,
+    symbol,
+    symbols,
+)
+from edgec.ir.dtypes import DType
+from edgec.ir.graph import Graph, Return
+from edgec.ir.op import (
+    Dims,
+    Floats,
+    Ints,
+    Op,
+    OpError,
+    Strs,
+    Types,
+    Work,
+    attr,
+    op_classes,
+    operand,
+    variadic,
+)
+from edgec.ir.parser import parse_graph
+from edgec.ir.printer import print_graph, print_op
+from edgec.ir.rewriter import IllegalRewrite, Listener, Rewriter
+from edgec.ir.sampling import Sampler, sample_graph
+from edgec.ir.storage import load_text, save_text, write_atomically
+from edgec.ir.table import Refusal, RuleTable
+from edgec.ir.traits import (
+    Commutative,
+    Effect,
+    Elementwise,
+    Idempotent,
+    LayoutSensitive,
+    Linear,
+    Monotone,
+    Movement,
+    Terminator,
+    Trait,
+)
+from edgec.ir.types import Quant, TensorType
+from edgec.ir.value import Constant, Use, Value
+from edgec.ir.verify import verify
+from edgec.ir.weight import Array, Weight
+
+__all__ = [
+    "ANY",
+    "Array",
+    "Builder",
+    "Commutative",
+    "Constant",
+    "Contents",
+    "DType",
+    "Dim",
+    "DimError",
+    "DimExpr",
+    "Dims",
+    "Effect",
+    "Elementwise",
+    "Error",
+    "Finding",
+    "Floats",
+    "Graph",
+    "Idempotent",
+    "IllegalRewrite",
+    "Ints",
+    "Kind",
+    "LayoutSensitive",
+    "Linear",
+    "Listener",
+    "Monotone",
+    "Movement",
+    "Op",
+    "OpError",
+    "Quant",
+    "Refusal",
+    "Return",
+    "Rewriter",
+    "RuleTable",
+    "Sampler",
+    "Strs",
+    "TensorType",
+    "Terminator",
+    "Trait",
+    "Types",
+    "Use",
+    "Value",
+    "Weight",
+    "Work",
+    "as_contents",
+    "attr",
+    "broadcast_dim",
+    "clone_op",
+    "contents",
+    "could_equal",
+    "dim_max",
+    "dim_min",
+    "dtypes",
+    "evaluate",
+    "known_ints",
+    "load_text",
+    "op_classes",
+    "operand",
+    "parse_dim",
+    "parse_graph",
+    "print_graph",
+    "print_op",
+    "sample_graph",
+    "save_text",
+    "solve",
+    "substitute",
+    "symbol",
+    "symbols",
+    "variadic",
+    "verify",
+    "write_atomically",
+]

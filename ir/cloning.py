@@ -1,0 +1,69 @@
+"""Copying graphs, with symbols replaced where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgec.ir.dims import Dim, DimExpr
+from edgec.ir.graph import Graph
+from edgec.ir.op import Op
+from edgec.ir.types import substitute_dim
+from edgec.ir.value import Constant, Value
+
+
+def clone(graph: Graph, bindings: Mapping[str, Dim]) -> Graph:
+    """A copy of ``graph``; see ``Graph.clone``."""
+    copies: dict[Value, Value] = {}
+    copied = _clone_into(graph, copies, bindings, None)
+    copied._fresh = graph.root._fresh
+    copied._taken |= graph.root._taken
+    return copied
+
+
+def clone_op(
+    op: Op, copies: dict[Value, Value], bindings: Mapping[str, Dim], enclosing: Graph | None
+) -> Op:
+    """An unlinked copy of ``op`` that reads ``copies[v]`` for each operand v, v where it has none.
+
+    The results are entered into ``copies``; ``enclosing`` is the graph it will be linked into.
+    """
+    operands = [None if v is None else _copied(v, copies) for v in op.operands]
+    regions = [_clone_into(region, copies, bindings, enclosing) for region in op.regions]
+    attributes = _substituted(op.attributes, bindings) if bindings else op.attributes
+    types = None if bindings else [result.type for result in op.results]
+    made = op.copy(operands=operands, regions=regions, types=types, **attributes)
+    for old, new in zip(op.results, made.results, strict=True):
+        copies[old] = new
+    return made
+
+
+def _clone_into(
+    graph: Graph,
+    copies: dict[Value, Value],
+    bindings: Mapping[str, Dim],
+    enclosing: Graph | None,
+) -> Graph:
+    copied = Graph(graph.name, enclosing=enclosing)
+    copied.metadata = dict(graph.metadata)
+    for value in graph.inputs:
+        copies[value] = copied._add_input(value.hint, value.type.substitute(bindings))
+    for op in graph._all_ops:
+        copied._link(clone_op(op, copies, bindings, copied), None)
+    return copied
+
+
+def _copied(value: Value, copies: dict[Value, Value]) -> Value:
+    found = copies.get(value)
+    if found is None and isinstance(value, Constant):
+        found = copies[value] = Constant(value.weight, hint=value.hint, type=value.type)
+    return value if found is None else found
+
+
+def _substituted(attributes: Mapping[str, Any], bindings: Mapping[str, Dim]) -> dict[str, Any]:
+    return {
+        name: tuple(substitute_dim(d, bindings) for d in value)
+        if isinstance(value, tuple) and any(isinstance(d, DimExpr) for d in value)
+        else value
+        for name, value in attributes.items()
+    }

@@ -1,0 +1,428 @@
+"""Reading the text form (see ``printer.py``) back into a graph.
+
+In hand-written text the type after ``:`` may be left out (it is inferred), an operand may be given
+by position instead of by name, and a constant may be given by its type alone where it is first
+read, ``w=@w[4,3,3,3]``: it is then filled with numbers that depend on its name only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+from edgec.ir.diagnostics import Error, Finding, Kind
+from edgec.ir.dims import Dim, DimError, parse_dim
+from edgec.ir.dtypes import DType, dtype_named, f32
+from edgec.ir.graph import Graph
+from edgec.ir.op import Op, OpError, op_classes
+from edgec.ir.rewriter import Rewriter
+from edgec.ir.types import Quant, TensorType
+from edgec.ir.value import Constant, Value
+from edgec.ir.weight import Array
+
+MAX_ELEMENTS = 1 << 31  # of one constant written by its type alone
+_MAX_NESTING = 60
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<comment>\#[^\n]*)
+    |(?P<digest>sha256:[0-9a-f]{64})
+    |(?P<sigil>[%@](?:"(?:[^"\\]|\\.)*"|[A-Za-z0-9_.$/:-]*[A-Za-z0-9_.$/-]))
+    |(?P<string>"(?:[^"\\]|\\.)*")
+    |(?P<dim><[^<>\n]*>)
+    |(?P<number>-?(?:inf|nan)\b|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
+    |(?P<name>[A-Za-z_][A-Za-z0-9_.$/-]*)
+    |(?P<mark>[()\[\]{}=:,|]))""",
+    re.VERBOSE,
+)
+
+
+def parse_graph(text: str, weights: Mapping[str, Array] | None = None) -> Graph:
+    """The graph that a text describes.
+
+    Args:
+        text: one graph in the text form.
+        weights: arrays by digest, for constants that the text names by digest.
+
+    Raises:
+        Error: with the line and what was expected there.
+    """
+    parser = _Parser(text, weights or {})
+    try:
+        return parser.whole()
+    except (OpError, DimError, ValueError, KeyError, OverflowError) as error:
+        parser.fail(str(error), cause=error)
+
+
+class _Parser:
+    def __init__(self, text: str, weights: Mapping[str, Array]) -> None:
+        self.text = text
+        self.weights = weights
+        self.position = 0
+        self.kind = ""
+        self.token = ""
+        self.start = 0
+        self.values: dict[str, Value] = {}
+        self.depth = 0
+        self.advance()
+
+    # -- tokens ---------------------------------------------------------------------------------
+
+    def advance(self) -> str:
+        """Move to the next token and return the one left behind."""
+        left = self.token
+        while True:
+            match = _TOKEN.match(self.text, self.position)
+            if match is None:
+                rest = self.text[self.position :].strip()
+                if rest:
+                    self.start = self.position
+                    self.fail(f"cannot read {rest.splitlines()[0][:40]!r}")
+                self.kind, self.token, self.start = "end", "", len(self.text)
+                return left
+            self.position = match.end()
+            if match.lastgroup != "comment":
+                break
+        self.kind = match.lastgroup or ""
+        self.token = match.group(self.kind)
+        self.start = match.start(self.kind)
+        return left
+
+    def accept(self, token: str) -> bool:
+        if self.token == token and self.kind in ("mark", "name"):
+            self.advance()
+            return True
+        return False
+
+    def expect(self, token: str) -> None:
+        if not self.accept(token):
+            self.fail(f"expected {token!r}, found {self.token!r}")
+
+    def fail(self, message: str, cause: Exception | None = None) -> NoReturn:
+        line = self.text.count("\n", 0, self.start) + 1
+        shown = (self.text.splitlines() or [""])[min(line, self.text.count("\n") + 1) - 1 :][:1]
+        where = f"line {line}: {shown[0].strip()[:120]}" if shown else f"line {line}"
+        raise Error(Kind.READ, "the text is not a graph", [Finding(message, where)]) from cause
+
+    # -- graphs and ops ---------------------------------------------------------------------------
+
+    def whole(self) -> Graph:
+        graph = self.graph(None)
+        if self.kind != "end":
+            self.fail(f"expected the end of the text, found {self.token!r}")
+        return graph
+
+    def graph(self, enclosing: Graph | None) -> Graph:
+        self.depth += 1
+        if self.depth > _MAX_NESTING:
+            self.fail(f"regions are nested more than {_MAX_NESTING} deep")
+        self.expect("graph")
+        name = self.name() if self.token != "(" else "graph"
+        graph = Graph(name, enclosing=enclosing)
+        rewriter = Rewriter(graph)
+        outer_values = dict(self.values) if enclosing else self.values
+        self.expect("(")
+        while not self.accept(")"):
+            sigil = self.sigil()
+            self.expect(":")
+            self.define(sigil, rewriter.add_input(_hint(sigil), self.type()))
+            self.accept(",")
+        self.expect("{")
+        while not self.accept("}"):
+            self.statement(graph, rewriter)
+        if not graph.is_finished:
+            self.fail(f"graph {name!r} has no return")
+        if enclosing:
+            self.values = outer_values
+        self.depth -= 1
+        return graph
+
+    def statement(self, graph: Graph, rewriter: Rewriter) -> None:
+        if self.kind == "name" and self.token == "meta":
+            self.advance()
+            key = self.string()
+            self.expect("=")
+            graph.metadata[key] = self.string()
+        elif self.kind == "sigil" and self.token[0] == "@":
+            self.declaration()
+        elif self.kind == "name" and self.token == "return":
+            self.return_statement(rewriter)
+        else:
+            self.op(graph, rewriter)
+
+    def declaration(self) -> None:
+        sigil = self.sigil()
+        self.expect(":")
+        type = self.type()
+        self.expect("=")
+        if self.kind != "digest":
+            self.fail(f"expected sha256:…, found {self.token!r}")
+        digest = self.advance().removeprefix("sha256:")
+        if digest not in self.weights:
+            self.fail(f"no weights with digest {digest[:12]}… were given for {sigil}")
+        constant = Constant(self.weights[digest], hint=_hint(sigil))
+        if constant.weight.digest != digest:
+            self.fail(f"the weights given for {sigil} do not have the digest that the text states")
+        if type.with_dims(type.dims) != constant.type:
+            self.fail(f"{sigil} is declared {type}, its data is {constant.type}")
+        self.define(sigil, constant)
+
+    def return_statement(self, rewriter: Rewriter) -> None:
+        self.expect("return")
+        values: list[Value] = []
+        names: list[str] = []
+        while self.kind != "end" and self.token != "}":
+            name = ""
+            if self.kind in ("name", "string", "number") and not self.at_inline_constant():
+                name = self.name()
+                self.expect("=")
+            values.append(self.value())
+            names.append(name)
+            if not self.accept(","):
+                break
+        rewriter.finish(values, names if any(names) else ())
+
+    def op(self, graph: Graph, rewriter: Rewriter) -> None:
+        results: list[str] = []
+        while self.kind == "sigil":
+            results.append(self.sigil())
+            self.accept(",")
+        if results:
+            self.expect("=")
+        op_name = self.name()
+        cls = op_classes().get(op_name)
+        if cls is None:
+            self.fail(f"there is no op {op_name!r}")
+        operands, attributes = self.arguments(cls)
+        regions: list[Graph] = []
+        if self.accept("{"):
+            while not self.accept("}"):
+                regions.append(self.graph(graph))
+        types = [self.type()] if self.accept(":") else []
+        while types and self.accept(","):
+            types.append(self.type())
+        self.finish_op(rewriter, cls, operands, attributes, regions, types, results)
+
+    def finish_op(
+        self,
+        rewriter: Rewriter,
+        cls: type[Op],
+        operands: dict[str, Any],
+        attributes: dict[str, Any],
+        regions: list[Graph],
+        types: list[TensorType],
+        results: list[str],
+    ) -> None:
+        made = cls(
+            **operands,
+            **attributes,
+            regions=regions,
+            loc=self.locations(),
+            hints=[_hint(sigil) for sigil in results],
+        )
+        if len(results) != len(made.results):
+            self.fail(f"{cls.op_name} has {len(made.results)} results, found {len(results)}")
+        for result, declared in zip(made.results, types or (), strict=bool(types)):
+            if not result.type.compatible(declared):
+                self.fail(f"{cls.op_name} gives {result.type}, the text says {declared}")
+            result.type = declared
+        rewriter.add(made)
+        for sigil, result in zip(results, made.results, strict=True):
+            self.define(sigil, result)
+
+    def arguments(self, cls: type[Op]) -> tuple[dict[str, Any], dict[str, Any]]:
+        operands: dict[str, Any] = {}
+        attributes: dict[str, Any] = {}
+        names = [spec.name for spec in cls.operand_specs]
+        positional = 0
+        while self.kind in ("sigil", "name") or self.token == "[":
+            if self.at_named_argument():
+                name = self.advance()
+                self.expect("=")
+            elif self.kind == "name" and not self.at_inline_constant():
+                break
+            else:
+                if positional >= len(names):
+                    self.fail(f"{cls.op_name} takes {len(names)} operands")
+                name = names[positional]
+                positional += 1
+            if name in names:
+                operands[name] = self.operand()
+            else:
+                attributes[name] = self.attribute()
+            if not self.accept(","):
+                break
+        return operands, attributes
+
+    def operand(self) -> Any:
+        if not self.accept("["):
+            return self.value()
+        values: list[Value | None] = []
+        while not self.accept("]"):
+            values.append(None if self.accept("_") else self.value())
+            self.accept(",")
+        return values
+
+    def value(self) -> Value:
+        if self.kind == "name":
+            return self.inline_constant()
+        sigil = self.sigil()
+        if sigil in self.values:
+            if sigil[0] == "@" and self.token in (":", "["):
+                self.placeholder_type()
+            return self.values[sigil]
+        if sigil[0] == "@" and self.token in (":", "["):
+            return self.define(sigil, self.placeholder(sigil, self.placeholder_type()))
+        self.fail(f"{sigil} is used before it is defined")
+
+    def placeholder_type(self) -> TensorType:
+        dtype = dtype_named(self.name()) if self.accept(":") else f32
+        return TensorType(dtype, self.dims(), self.quant())
+
+    def placeholder(self, sigil: str, type: TensorType) -> Constant:
+        dims = type.static_dims
+        if dims is None or type.elements() > MAX_ELEMENTS:
+            self.fail(f"the type of {sigil} is not that of a constant")
+        rng = np.random.default_rng(zlib.crc32(sigil.encode()))
+        drawn = rng.uniform(0.25, 1.0, dims) * rng.choice((-1.0, 1.0), dims)
+        if not type.dtype.is_float:
+            low, high = type.dtype.limits
+            drawn = np.clip(np.round(drawn * 8), low, high)
+        return Constant(drawn.astype(type.dtype.numpy), hint=_hint(sigil), type=type)
+
+    # -- pieces ---------------------------------------------------------------------------------
+
+    def at_named_argument(self) -> bool:
+        return self.kind == "name" and self.text[self.position :].lstrip(" ")[:1] == "="
+
+    def at_inline_constant(self) -> bool:
+        return self.kind == "name" and self.text[self.position :].lstrip(" ")[:1] == "["
+
+    def inline_constant(self) -> Constant:
+        type = self.type()
+        dims = type.static_dims
+        if dims is None:
+            self.fail("a constant has integer dims only")
+        self.expect("(")
+        elements: list[Any] = []
+        while not self.accept(")"):
+            elements.append(self.scalar())
+            self.accept(",")
+        if len(elements) != type.elements():
+            self.fail(f"{type} has {type.elements()} elements, found {len(elements)}")
+        source = np.array(elements, dtype=object if type.dtype.is_integer else None)
+        return Constant(source.astype(type.dtype.numpy).reshape(dims), type=type)
+
+    def attribute(self) -> Any:
+        if self.accept("["):
+            items: list[Any] = []
+            while not self.accept("]"):
+                items.append(self.attribute())
+                self.accept(",")
+            return tuple(items)
+        return self.scalar()
+
+    def scalar(self) -> Any:
+        if self.kind == "string":
+            return self.string()
+        if self.kind == "dim":
+            return parse_dim(self.advance()[1:-1])
+        if self.kind == "number":
+            text = self.advance()
+            return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+        word = self.name()
+        words: dict[str, Any] = {"true": True, "false": False, "none": None}
+        words |= {"inf": float("inf"), "nan": float("nan")}
+        return words[word] if word in words else dtype_named(word)
+
+    def type(self) -> TensorType:
+        dtype: DType = dtype_named(self.name())
+        return TensorType(dtype, self.dims(), self.quant())
+
+    def dims(self) -> tuple[Dim, ...]:
+        """``[…]`` read from the text itself: dims are expressions, with their own commas."""
+        if self.token != "[":
+            self.fail(f"expected '[', found {self.token!r}")
+        begin, depth, parts = self.start + 1, 1, []
+        at, quoted = begin, False
+        while depth:
+            if at >= len(self.text) or self.text[at] == "\n":
+                self.fail("a list of dims is not closed")
+            char = self.text[at]
+            quoted ^= char == "'"
+            depth += 0 if quoted else (char in "[(") - (char in "])")
+            if not quoted and ((char == "," and depth == 1) or depth == 0):
+                parts.append(self.text[begin:at].strip())
+                begin = at + 1
+            at += 1
+        self.position = at
+        self.advance()
+        return tuple(parse_dim(part) for part in parts if part or len(parts) > 1)
+
+    def quant(self) -> Quant | None:
+        if not (self.kind == "name" and self.token == "q"):
+            return None
+        self.advance()
+        self.expect("(")
+        scale = self.bars()
+        self.expect(",")
+        points = self.bars()
+        self.expect(",")
+        low = int(self.scalar())
+        self.expect(",")
+        high = int(self.scalar())
+        axis = None
+        if self.accept(","):
+            self.expect("axis")
+            self.expect("=")
+            axis = int(self.scalar())
+        self.expect(")")
+        return Quant(tuple(map(float, scale)), tuple(map(int, points)), axis, low, high)
+
+    def bars(self) -> list[Any]:
+        items = [self.scalar()]
+        while self.accept("|"):
+            items.append(self.scalar())
+        return items
+
+    def locations(self) -> tuple[str, ...]:
+        if not (self.kind == "name" and self.token == "loc"):
+            return ()
+        self.advance()
+        self.expect("(")
+        names: list[str] = []
+        while not self.accept(")"):
+            names.append(self.string())
+            self.accept(",")
+        return tuple(names)
+
+    def name(self) -> str:
+        if self.kind == "string":
+            return self.string()
+        if self.kind not in ("name", "number"):
+            self.fail(f"expected a name, found {self.token!r}")
+        return self.advance()
+
+    def string(self) -> str:
+        if self.kind != "string":
+            self.fail(f"expected a quoted text, found {self.token!r}")
+        return str(json.loads(self.advance()))
+
+    def sigil(self) -> str:
+        if self.kind != "sigil":
+            self.fail(f"expected %name or @name, found {self.token!r}")
+        text = self.advance()
+        return text[0] + json.loads(text[1:]) if text[1] == '"' else text
+
+    def define(self, sigil: str, value: Value) -> Value:
+        if sigil in self.values:
+            self.fail(f"{sigil} is defined twice")
+        self.values[sigil] = value
+        return value
+
+
+def _hint(sigil: str) -> str:
+    return "" if sigil[1:].isdigit() else sigil[1:]

@@ -1,0 +1,1 @@
+"""Array-level loops of the reference kernels: plain arrays in, a preallocated array out."""

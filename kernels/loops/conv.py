@@ -1,0 +1,118 @@
+"""Convolution over one to three spatial axes, channels first (cross-correlation, zero padding)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgec.kernels.jit import flat_input, scalar
+from edgec.kernels.loops.conv_columns import by_columns, pointwise
+from edgec.kernels.loops.conv_direct import dense_nine, depthwise
+from edgec.kernels.loops.conv_same import depthwise_same, same_planes
+from edgec.kernels.loops.windows import ScratchAlloc, Windows, windows
+
+Array = NDArray[Any]
+
+# Below this output width the columns dropped at row ends cost more than gathering columns.
+DIRECT_WIDTH = 24
+
+
+def conv(
+    x: Array,
+    w: Array,
+    bias: Array | None,
+    strides: Sequence[int],
+    pads_begin: Sequence[int],
+    pads_end: Sequence[int],
+    dilations: Sequence[int],
+    groups: int,
+    lo: float,
+    hi: float,
+    out: Array,
+    scratch: ScratchAlloc,
+) -> None:
+    """out = clip(conv(x, w) + bias, lo, hi), ONNX Conv-22 with explicit padding.
+
+    ``x`` is [N, C, *D], ``w`` [O, C / groups, *K], ``out`` [N, O, *E], all contiguous and of one
+    dtype, float32 or float64, which is also the accumulator. With K terms per output, at most
+    K * eps * sum |x * w| away from the exact sum. -inf and inf mean no clip.
+
+    Raises:
+        ValueError: the shape of ``out`` does not follow from the others; over 3 spatial axes.
+    """
+    _check(x, w, strides, pads_begin, pads_end, dilations, groups, out)
+    if out.size == 0:
+        return
+    offsets = np.zeros(out.shape[1], out.dtype) if bias is None else bias
+    low, high = scalar(out.dtype, lo), scalar(out.dtype, hi)
+    unit = all(v == 1 for v in (*w.shape[2:], *strides))
+    if unit and not any(pads_begin) and not any(pads_end):
+        pointwise(x, w, offsets, groups, low, high, out)
+        return
+    layer = (
+        x.shape[2:], w.shape[2:], tuple(strides), tuple(dilations), tuple(pads_begin), out.shape[2:]
+    )  # fmt: skip
+    same = same_planes(*layer) if groups == x.shape[1] else None
+    if same is not None:
+        depthwise_same(x, w, offsets, same, low, high, out, scratch)
+        return
+    geometry = windows(*layer)
+    if groups == x.shape[1]:
+        _depthwise(x, w, offsets, geometry, low, high, out, scratch)
+    elif geometry.taps.size == 9 and out.shape[-1] >= DIRECT_WIDTH:
+        _dense_nine(x, w, offsets, groups, geometry, low, high, out, scratch)
+    else:
+        by_columns(x, w, offsets, geometry, tuple(dilations), groups, low, high, out, scratch)
+
+
+def output_size(
+    size: int, kernel: int, stride: int, begin: int, end: int, dilation: int
+) -> int:
+    """Windows that fit into one padded axis (floor)."""
+    return (size + begin + end - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def _check(
+    x: Array, w: Array, strides: Sequence[int], pads_begin: Sequence[int],
+    pads_end: Sequence[int], dilations: Sequence[int], groups: int, out: Array,
+) -> None:  # fmt: skip
+    axes = zip(x.shape[2:], w.shape[2:], strides, pads_begin, pads_end, dilations, strict=True)
+    expected = (x.shape[0], w.shape[0], *(output_size(*axis) for axis in axes))
+    if out.shape != expected:
+        raise ValueError(f"conv: out wants shape {expected}, found {out.shape}")
+    if w.shape[1] * groups != x.shape[1] or w.shape[0] % groups:
+        raise ValueError(f"conv: w {w.shape} does not split x {x.shape} into {groups} groups")
+
+
+def _depthwise(
+    x: Array, w: Array, bias: Array, geometry: Windows, lo: Any, hi: Any, out: Array,
+    scratch: ScratchAlloc,
+) -> None:  # fmt: skip
+    memory = scratch(geometry.plane + geometry.slack + geometry.chunk, x.dtype)
+    acc, plane = memory[: geometry.chunk], memory[geometry.chunk :]
+    depthwise(
+        flat_input(x), flat_input(w), flat_input(bias), x.shape[1], geometry.dims,
+        geometry.phases, geometry.taps, geometry.rows, geometry.rows_per_chunk, plane, acc,
+        lo, hi, out.reshape(-1),
+    )  # fmt: skip
+
+
+def _dense_nine(
+    x: Array, w: Array, bias: Array, groups: int, geometry: Windows, lo: Any, hi: Any,
+    out: Array, scratch: ScratchAlloc,
+) -> None:  # fmt: skip
+    planes = geometry.plane * x.shape[1] + geometry.slack
+    memory = scratch(planes + 2 * geometry.chunk, x.dtype)
+    acc, space = memory[: 2 * geometry.chunk], memory[2 * geometry.chunk :]
+    dense_nine(
+        flat_input(x), flat_input(w), flat_input(bias), groups, geometry.dims, geometry.phases,
+        geometry.taps, geometry.rows, geometry.rows_per_chunk, geometry.plane, space, acc,
+        lo, hi, out.reshape(-1),
+    )  # fmt: skip
+
+
+UNBOUNDED = (-inf, inf)

@@ -1,0 +1,28 @@
+"""Working memory of the loops, kept between calls so that its pages stay mapped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass
+class Scratch:
+    """One growing buffer; each call hands out its beginning, so one loop may hold it at a time.
+
+    >>> scratch = Scratch()
+    >>> scratch(4, np.dtype(np.float32)).shape
+    (4,)
+    """
+
+    memory: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+
+    def __call__(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """``count`` uninitialized elements of ``dtype``."""
+        needed = count * dtype.itemsize
+        if self.memory.size < needed:
+            self.memory = np.empty(needed, np.uint8)
+        return self.memory[:needed].view(dtype)

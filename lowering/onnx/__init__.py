@@ -1,0 +1,15 @@
+"""ONNX: the reader, the writer, and the rules of both by family."""
+
+from edgec.lowering.onnx.node import READERS
+from edgec.lowering.onnx.reader import read_onnx
+from edgec.lowering.onnx.writer import DEFAULT_OPSET, WRITERS, check_writable, to_model, write_onnx
+
+__all__ = [
+    "DEFAULT_OPSET",
+    "READERS",
+    "WRITERS",
+    "check_writable",
+    "read_onnx",
+    "to_model",
+    "write_onnx",
+]

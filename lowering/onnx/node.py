@@ -1,0 +1,233 @@
+"""What a read rule sees of one ONNX node, and the table of read rules."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import onnx
+
+from edgec.ir import Constant, Graph, Op, Refusal, Rewriter, TensorType, Value, known_ints
+
+OpT = TypeVar("OpT", bound=Op)
+Read: TypeAlias = "Value | Sequence[Value | None]"
+ReadRule: TypeAlias = "Callable[[Node], Read]"
+ReadBody: TypeAlias = "Callable[[onnx.GraphProto, Sequence[TensorType] | None], Graph]"
+
+
+class Unsupported(Exception):
+    """A node that cannot be read. The message says why; ``instead`` says what to do."""
+
+    def __init__(self, why: str, instead: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+        self.instead = instead
+
+
+class Node:
+    """One ONNX node being read.
+
+    Attributes:
+        op_type: the operator's name.
+        opset: the version of the operator set of its domain that the model imports.
+        inputs: its operands; an empty name is None. Trailing absent inputs are not listed.
+        outputs: names of its outputs; an empty name is an output that nobody wants.
+    """
+
+    def __init__(
+        self,
+        proto: onnx.NodeProto,
+        opset: int,
+        inputs: Sequence[Value | None],
+        rewriter: Rewriter,
+        read_body: ReadBody,
+    ) -> None:
+        self.proto = proto
+        self.op_type: str = proto.op_type
+        self.opset = opset
+        self.inputs = list(inputs)
+        self.outputs: list[str] = list(proto.output)
+        self._rewriter = rewriter
+        self._read_body = read_body
+        self._attributes = {attribute.name: attribute for attribute in proto.attribute}
+
+    # -- operands -------------------------------------------------------------------------------
+
+    def input(self, index: int) -> Value:
+        """A required input. Raises Unsupported when it is absent."""
+        value = self.optional(index)
+        if value is None:
+            raise Unsupported(f"input {index} is missing")
+        return value
+
+    def optional(self, index: int) -> Value | None:
+        """An input, None when it is absent."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def present(self) -> list[Value]:
+        """All inputs of a variadic operator. Raises Unsupported when one is absent."""
+        return [self.input(index) for index in range(len(self.inputs))]
+
+    def array(self, index: int) -> np.ndarray[Any, Any] | None:
+        """The data of an input when it is a constant, else None."""
+        value = self.optional(index)
+        return value.array if isinstance(value, Constant) else None
+
+    def constant_ints(self, index: int, what: str) -> tuple[int, ...]:
+        """The elements of an input that must be known at compile time, such as axes.
+
+        Raises:
+            Unsupported: the input is computed at run time.
+        """
+        found = known_ints(self.input(index))
+        if found is None:
+            name = self.proto.input[index]
+            raise Unsupported(
+                f"{what} ({name!r}) is computed at run time",
+                f"give its value when loading: constants={{{name!r}: …}}",
+            )
+        return found
+
+    # -- attributes -------------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        return name in self._attributes
+
+    def int(self, name: str, default: int | None = None) -> int:
+        return int(self._get(name, default, "i"))
+
+    def float(self, name: str, default: float | None = None) -> float:
+        return float(self._get(name, default, "f"))
+
+    def string(self, name: str, default: str | None = None) -> str:
+        found = self._get(name, default, "s")
+        return found.decode() if isinstance(found, bytes) else str(found)
+
+    def ints(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
+        return tuple(int(item) for item in self._get(name, default, "ints"))
+
+    def floats(self, name: str, default: Sequence[float] | None = None) -> tuple[float, ...]:
+        return tuple(float(item) for item in self._get(name, default, "floats"))
+
+    def strings(self, name: str, default: Sequence[str] | None = None) -> tuple[str, ...]:
+        return tuple(
+            item.decode() if isinstance(item, bytes) else str(item)
+            for item in self._get(name, default, "strings")
+        )
+
+    def tensor(self, name: str) -> onnx.TensorProto | None:
+        attribute = self._attributes.get(name)
+        return None if attribute is None else attribute.t
+
+    def body(self, name: str, input_types: Sequence[TensorType] | None = None) -> Graph:
+        """A subgraph attribute, read into a region; ``input_types`` replaces the declared types."""
+        attribute = self._attributes.get(name)
+        if attribute is None:
+            raise Unsupported(f"attribute {name!r} is missing")
+        return self._read_body(attribute.g, input_types)
+
+    def _get(self, name: str, default: Any, field: str) -> Any:
+        attribute = self._attributes.get(name)
+        if attribute is None:
+            if default is None:
+                raise Unsupported(f"attribute {name!r} is missing")
+            return default
+        if attribute.type != _ATTRIBUTE_TYPES[field]:
+            raise Unsupported(f"attribute {name!r} has the wrong type")
+        return getattr(attribute, field)
+
+    # -- results ----------------------------------------------------------------------------------
+
+    def wants(self, index: int) -> bool:
+        """True when the model names that output."""
+        return index < len(self.outputs) and bool(self.outputs[index])
+
+    def add(self, op: OpT) -> OpT:
+        """Insert an op; it is located at this node."""
+        return self._rewriter.add(op)
+
+    def const(self, data: Any, dtype: np.dtype[Any] | type | None = None) -> Constant:
+        """A constant from anything numpy takes."""
+        return Constant(np.asarray(data, dtype=dtype))
+
+
+_ATTRIBUTE_TYPES: Mapping[str, int] = {
+    "i": onnx.AttributeProto.INT,
+    "f": onnx.AttributeProto.FLOAT,
+    "s": onnx.AttributeProto.STRING,
+    "ints": onnx.AttributeProto.INTS,
+    "floats": onnx.AttributeProto.FLOATS,
+    "strings": onnx.AttributeProto.STRINGS,
+}
+
+
+class ReadTable:
+    """Read rules by ONNX operator name."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, ReadRule] = {}
+        self._refusals: dict[str, Refusal] = {}
+        self._loaded = False
+
+    def rule(self, *op_types: str) -> Callable[[ReadRule], ReadRule]:
+        """Register the decorated function for these operators of the standard domain."""
+
+        def register(function: ReadRule) -> ReadRule:
+            for op_type in op_types:
+                if op_type in self._rules:
+                    raise TypeError(f"{op_type} has two read rules")
+                self._rules[op_type] = function
+            return function
+
+        return register
+
+    def refuse(self, *op_types: str, why: str, instead: str = "") -> None:
+        """State in words that these operators are not read."""
+        for op_type in op_types:
+            self._refusals[op_type] = Refusal(why, instead)
+
+    def get(self, op_type: str) -> ReadRule | Refusal | None:
+        """The rule, the refusal, or None for an operator that nobody mentioned (it may still have
+        a function body)."""
+        if not self._loaded:
+            self._loaded = True
+            load_families()
+        return self._rules.get(op_type) or self._refusals.get(op_type)
+
+    def op_types(self) -> list[str]:
+        """Every operator with a rule, sorted."""
+        self.get("")
+        return sorted(self._rules)
+
+
+FAMILIES = (
+    "activation",
+    "binary",
+    "control",
+    "detect",
+    "index",
+    "linear",
+    "movement",
+    "nn",
+    "norm",
+    "pool",
+    "quant",
+    "random",
+    "recurrent",
+    "reduce",
+    "resize",
+    "shape",
+    "signal",
+    "unary",
+)
+
+
+def load_families() -> None:
+    """Import every family module, which fills the read and the write table."""
+    for family in FAMILIES:
+        importlib.import_module(f"edgec.lowering.onnx.{family}")
+
+
+READERS = ReadTable()

@@ -1,0 +1,359 @@
+"""Reading an ONNX model into a graph.
+
+Everything that cannot be read is found before any work and reported in one error; the ops
+themselves are read by the rules of the family modules (``nn.py``, ``movement.py``, …). An operator
+that has no rule of its own but that ONNX defines by a function body is replaced by that body.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+
+from edgec.ir import (
+    ANY,
+    Constant,
+    Dim,
+    Error,
+    Finding,
+    Graph,
+    Kind,
+    OpError,
+    Refusal,
+    Rewriter,
+    TensorType,
+    Value,
+    parse_dim,
+    symbols,
+)
+from edgec.ir.dims import symbol
+from edgec.lowering.onnx.functions import expand_functions, function_body
+from edgec.lowering.onnx.node import READERS, Node, Unsupported
+from edgec.lowering.onnx.tensors import dtype_from_onnx, read_tensor
+
+MIN_OPSET = 7
+STANDARD_DOMAINS = ("", "ai.onnx")
+MAX_NESTING = 40  # subgraphs in subgraphs, and functions in functions
+MAX_RANK = 64
+
+Shapes = Mapping[str, Sequence[Dim | str]]
+
+
+def read_onnx(
+    source: str | os.PathLike[str] | bytes | onnx.ModelProto,
+    *,
+    input_shapes: Shapes | None = None,
+    constants: Mapping[str, Any] | None = None,
+) -> Graph:
+    """The graph of an ONNX model.
+
+    Args:
+        source: a path, the bytes of a model, or a loaded ``onnx.ModelProto``.
+        input_shapes: dims by input name, ints or expressions; they replace the declared ones, and
+            a symbol that they pin is pinned in every other input.
+        constants: values by input name; those inputs become constants.
+
+    Raises:
+        Error: of kind READ or UNSUPPORTED, with one finding per offending node.
+    """
+    model, folder = _load(source)
+    return _ModelReader(model, folder, input_shapes or {}, constants or {}).read()
+
+
+def _load(
+    source: str | os.PathLike[str] | bytes | onnx.ModelProto,
+) -> tuple[onnx.ModelProto, Path | None]:
+    if isinstance(source, onnx.ModelProto):
+        return source, None
+    model = onnx.ModelProto()
+    if isinstance(source, bytes):
+        name, folder, data = "the model", None, source
+    else:
+        path = Path(source)
+        name, folder = str(path), path.parent
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise Error(Kind.READ, f"cannot read {path}: {error.strerror}") from error
+    try:
+        model.ParseFromString(data)
+    except DecodeError as error:
+        raise Error(
+            Kind.READ, f"{name} is not an ONNX model, or is truncated or corrupt ({error})"
+        ) from error
+    if not model.HasField("graph"):
+        raise Error(Kind.READ, f"{name} holds no graph: it is not an ONNX model, or is empty")
+    return model, folder
+
+
+class _ModelReader:
+    """Reads one model. Scopes of names nest as subgraphs do."""
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        folder: Path | None,
+        input_shapes: Shapes,
+        constants: Mapping[str, Any],
+    ) -> None:
+        self.folder = folder
+        self.input_shapes = input_shapes
+        self.fixed = constants
+        self.model = _guard(lambda: expand_functions(model), "the model's functions")
+        self.opset = self._standard_opset()
+        self.scopes: list[dict[str, Value | None]] = []
+        self.depth = 0
+
+    def read(self) -> Graph:
+        findings = list(self._unreadable(self.model.graph))
+        if findings:
+            raise Error(Kind.UNSUPPORTED, f"{len(findings)} nodes cannot be read", findings)
+        graph = Graph(self.model.graph.name or "graph")
+        graph.metadata = {entry.key: entry.value for entry in self.model.metadata_props}
+        try:
+            self._fill(graph, self.model.graph, None)
+        except Unsupported as error:
+            raise Error(Kind.READ, error.why, instead=error.instead) from error
+        except RecursionError as error:
+            raise Error(Kind.READ, "subgraphs are nested too deeply") from error
+        unknown = sorted(set(self.input_shapes) - set(graph.input_names) - set(self.fixed))
+        if unknown:
+            raise Error(
+                Kind.USAGE,
+                f"the model has no input {', '.join(map(repr, unknown))}",
+                instead=f"one of {', '.join(map(repr, graph.input_names))}",
+            )
+        return self._pinned(graph)
+
+    # -- before any work --------------------------------------------------------------------------
+
+    def _standard_opset(self) -> int:
+        versions = [e.version for e in self.model.opset_import if e.domain in STANDARD_DOMAINS]
+        newest = onnx.defs.onnx_opset_version()
+        if not versions:
+            raise Error(Kind.READ, "the model imports no ONNX operator set")
+        version = max(versions)
+        if not MIN_OPSET <= version <= newest:
+            raise Error(
+                Kind.UNSUPPORTED,
+                f"the model uses operator set {version}; {MIN_OPSET} to {newest} can be read",
+                instead="onnx.version_converter.convert_version, or export again",
+            )
+        return int(version)
+
+    def _unreadable(self, proto: onnx.GraphProto, depth: int = 0) -> Iterable[Finding]:
+        if depth > MAX_NESTING:
+            yield Finding(f"subgraphs are nested more than {MAX_NESTING} deep", proto.name[:80])
+            return
+        for node in proto.node:
+            yield from self._unreadable_node(node)
+            for attribute in node.attribute:
+                if attribute.type == onnx.AttributeProto.GRAPH:
+                    yield from self._unreadable(attribute.g, depth + 1)
+
+    def _unreadable_node(self, node: onnx.NodeProto) -> Iterable[Finding]:
+        if node.domain not in STANDARD_DOMAINS:
+            yield Finding(f"domain {node.domain!r} is not supported", _where(node, self.opset))
+            return
+        rule = READERS.get(node.op_type)
+        if isinstance(rule, Refusal):
+            yield Finding(rule.why, _where(node, self.opset), rule.instead)
+        elif rule is None and not function_body(node, self.opset, None):
+            yield Finding("there is no such operator, or edgec does not read it",
+                          _where(node, self.opset))  # fmt: skip
+
+    # -- graphs -----------------------------------------------------------------------------------
+
+    def _fill(
+        self,
+        graph: Graph,
+        proto: onnx.GraphProto,
+        input_types: Sequence[TensorType] | None,
+    ) -> None:
+        rewriter = Rewriter(graph)
+        scope: dict[str, Value | None] = {"": None}
+        self.scopes.append(scope)
+        for tensor in proto.initializer:
+            scope[tensor.name] = Constant(read_tensor(tensor, self.folder), hint=tensor.name)
+        if proto.sparse_initializer:
+            raise Unsupported("sparse initializers are not supported", "export dense weights")
+        self._read_inputs(proto, scope, rewriter, input_types)
+        for node in proto.node:
+            self._read_node(node, rewriter)
+        rewriter.finish(
+            [self._output(info.name) for info in proto.output],
+            [info.name for info in proto.output],
+        )
+        self.scopes.pop()
+
+    def _read_inputs(
+        self,
+        proto: onnx.GraphProto,
+        scope: dict[str, Value | None],
+        rewriter: Rewriter,
+        input_types: Sequence[TensorType] | None,
+    ) -> None:
+        inputs = [info for info in proto.input if info.name not in scope]
+        for index, info in enumerate(inputs):
+            if not self.scopes[1:] and info.name in self.fixed:
+                scope[info.name] = Constant(np.asarray(self.fixed[info.name]), hint=info.name)
+            elif input_types is not None:
+                if index >= len(input_types):
+                    raise Unsupported(f"subgraph {proto.name!r} has too many inputs")
+                scope[info.name] = rewriter.add_input(info.name, input_types[index])
+            else:
+                scope[info.name] = rewriter.add_input(info.name, self._declared(info))
+
+    def _declared(self, info: onnx.ValueInfoProto) -> TensorType:
+        if not info.type.HasField("tensor_type"):
+            kind = info.type.WhichOneof("value") or "no type"
+            raise Unsupported(f"input {info.name!r} is no tensor ({kind})")
+        tensor = info.type.tensor_type
+        dtype = dtype_from_onnx(tensor.elem_type)
+        if not self.scopes[1:] and info.name in self.input_shapes:
+            given = self.input_shapes[info.name]
+            return TensorType(dtype, tuple(_given_dim(d) for d in given))
+        if not tensor.HasField("shape"):
+            raise Unsupported(
+                f"input {info.name!r} has no shape", f"--input-shape {info.name}:1x3x224x224"
+            )
+        if len(tensor.shape.dim) > MAX_RANK:
+            raise Unsupported(f"input {info.name!r} has {len(tensor.shape.dim)} dimensions")
+        return TensorType(dtype, tuple(_declared_dim(dim) for dim in tensor.shape.dim))
+
+    def _pinned(self, graph: Graph) -> Graph:
+        """Symbols that ``--input-shape`` gave a value hold everywhere: declared against given."""
+        bindings: dict[str, Dim] = {}
+        for info in self.model.graph.input:
+            given = self.input_shapes.get(info.name)
+            if given is None or not info.type.tensor_type.HasField("shape"):
+                continue
+            declared = [_declared_dim(dim) for dim in info.type.tensor_type.shape.dim]
+            for old, new in zip(declared, map(_given_dim, given), strict=False):
+                if old is not ANY and not isinstance(old, int) and old == symbol(str(old)):
+                    bindings[str(old)] = new
+        used = {s for v in graph.inputs for d in v.type.dims for s in _symbols(d)}
+        bindings = {name: dim for name, dim in bindings.items() if name in used}
+        return graph.clone(bindings) if bindings else graph
+
+    # -- nodes ------------------------------------------------------------------------------------
+
+    def _read_node(self, proto: onnx.NodeProto, rewriter: Rewriter) -> None:
+        operands = [self._lookup(name, proto) for name in proto.input]
+        node = Node(proto, self.opset, operands, rewriter, self._region(rewriter.graph))
+        previous, rewriter._loc = rewriter._loc, (_name(proto),)
+        try:
+            self._dispatch(node, rewriter)
+        except (Unsupported, OpError, ValueError, OverflowError) as error:
+            instead = getattr(error, "instead", "")
+            finding = Finding(str(error), _where(proto, self.opset), instead)
+            kind = Kind.UNSUPPORTED if isinstance(error, Unsupported) else Kind.READ
+            raise Error(kind, "a node cannot be read", [finding]) from error
+        finally:
+            rewriter._loc = previous
+
+    def _dispatch(self, node: Node, rewriter: Rewriter) -> None:
+        rule = READERS.get(node.op_type)
+        if rule is None or isinstance(rule, Refusal):
+            body = function_body(node.proto, self.opset, node.inputs)
+            if body is None:
+                raise Unsupported("there is no such operator, or edgec does not read it")
+            self._read_body(node, body, rewriter)
+            return
+        results = rule(node)
+        values = [results] if isinstance(results, Value) else list(results)
+        self._bind(node, values)
+
+    def _bind(self, node: Node, values: Sequence[Value | None]) -> None:
+        for index, name in enumerate(node.outputs):
+            if not name:
+                continue
+            if index >= len(values) or values[index] is None:
+                raise Unsupported(f"output {index} ({name!r}) is not supported")
+            if name in self.scopes[-1]:
+                raise Unsupported(f"{name!r} is defined twice")
+            value = values[index]
+            assert value is not None
+            if not value.hint and value.producer is not None:
+                value.hint = name
+            self.scopes[-1][name] = value
+
+    def _read_body(
+        self, node: Node, body: Sequence[onnx.NodeProto], rewriter: Rewriter
+    ) -> None:
+        """Read a function body in place of its node; its names live in a scope of their own."""
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise Unsupported("function bodies are nested too deeply")
+        self.scopes.append({})
+        for proto in body:
+            inner = onnx.NodeProto()
+            inner.CopyFrom(proto)
+            inner.name = _name(node.proto)
+            self._read_node(inner, rewriter)
+        scope = self.scopes.pop()
+        self.depth -= 1
+        self._bind(node, [scope.get(name) if name else None for name in node.outputs])
+
+    def _region(self, outer: Graph) -> Callable[..., Graph]:
+        def read(proto: onnx.GraphProto, input_types: Sequence[TensorType] | None = None) -> Graph:
+            region = Graph(proto.name or "body", enclosing=outer)
+            self._fill(region, proto, input_types)
+            return region
+
+        return read
+
+    def _lookup(self, name: str, node: onnx.NodeProto) -> Value | None:
+        if not name:
+            return None
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope[name]
+        finding = Finding(f"reads {name!r}, which nothing defines before it", _where(node, 0))
+        raise Error(Kind.READ, "the model is not in order, or incomplete", [finding])
+
+    def _output(self, name: str) -> Value:
+        for scope in reversed(self.scopes):
+            value = scope.get(name)
+            if value is not None:
+                return value
+        raise Error(Kind.READ, f"output {name!r} is not computed by any node")
+
+
+def _guard(build: Callable[[], onnx.ModelProto], what: str) -> onnx.ModelProto:
+    try:
+        return build()
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise Error(Kind.READ, f"{what} cannot be expanded: {error}") from error
+
+
+def _name(proto: onnx.NodeProto) -> str:
+    return proto.name or next((name for name in proto.output if name), proto.op_type)
+
+
+def _where(proto: onnx.NodeProto, opset: int) -> str:
+    domain = f"{proto.domain}." if proto.domain not in STANDARD_DOMAINS else ""
+    version = f" (opset {opset})" if opset and not domain else ""
+    return f"node {_name(proto)!r}: {domain}{proto.op_type}{version}"
+
+
+def _declared_dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
+    if dim.HasField("dim_value"):
+        if dim.dim_value < 0:  # some exporters write -1 for "any"
+            return ANY
+        return int(dim.dim_value)
+    return parse_dim(dim.dim_param) if dim.dim_param else ANY
+
+
+def _given_dim(dim: Dim | str) -> Dim:
+    return parse_dim(dim) if isinstance(dim, str) else dim
+
+
+def _symbols(dim: Dim) -> tuple[str, ...]:
+    return () if isinstance(dim, int) else symbols(dim)
