@@ -57,8 +57,7 @@ class Rewriter:
         graph = self.graph if anchor is None or anchor.graph is None else anchor.graph
         if anchor is None and graph.is_finished:
             anchor = graph.terminator
-        if not op.loc:
-            op.loc = self._loc
+        op.loc = merged(op.loc, self._loc)
         graph._link(op, anchor)
         if self._listener:
             self._listener.inserted(op)
@@ -84,6 +83,10 @@ class Rewriter:
         moved._loc = op.loc
         return moved
 
+    def locate(self, loc: tuple[str, ...]) -> None:
+        """What is inserted from now on also comes from these source nodes."""
+        self._loc = merged(loc, self._loc)
+
     # -- replacing ------------------------------------------------------------------------------
 
     def replace(self, op: Op, *values: Value) -> None:
@@ -98,7 +101,7 @@ class Rewriter:
             )
         for old, new in zip(op.results, values, strict=True):
             if old.is_used or old is op.results[0]:
-                self._inherit(old, new, op)
+                self._inherit(old, new)
                 self.replace_uses(old, new)
         self.erase(op)
 
@@ -198,13 +201,10 @@ class Rewriter:
         if value.producer is not None and value.producer.graph is not None:
             self._listener.changed(value.producer)
 
-    def _inherit(self, old: Value, new: Value, op: Op) -> None:
-        """The replacement takes over name (when it has none) and source locations."""
+    def _inherit(self, old: Value, new: Value) -> None:
+        """The replacement takes over the name when it has none."""
         if not new.hint:
             new.hint = old.hint
-        producer = new.producer
-        if producer is not None:
-            producer.loc = merged(producer.loc, op.loc)
 
 
 def merged(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from edgec.ir.diagnostics import Error, Finding, Kind
-from edgec.ir.dims import ANY
+from edgec.ir.dims import ANY, DimError
 from edgec.ir.graph import Graph, Return
 from edgec.ir.op import Op, OpError
 from edgec.ir.printer import print_op
@@ -116,7 +116,7 @@ def types(graph: Graph) -> Iterator[Finding]:
         try:
             inferred = op.infer()
             op.check()
-        except OpError as error:
+        except (OpError, DimError) as error:
             yield _about(op, str(error))
             continue
         if len(inferred) != len(op.results):

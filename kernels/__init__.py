@@ -1,7 +1,35 @@
-"""The reference backend: what every op computes, run on this machine."""
+"""The reference backend: what every op computes, run on this machine, and the numeric oracle."""
 
+from edgec.kernels.compare import (
+    EXACT,
+    Comparison,
+    Tolerance,
+    compare,
+    tolerance_for,
+    tolerance_for_path,
+)
 from edgec.kernels.executor import Executor, Tap, run
+from edgec.kernels.inputs import default_shapes, seeded_inputs
 from edgec.kernels.planner import Plan, Slot, plan_buffers
 from edgec.kernels.table import KERNELS, Kernel
+from edgec.kernels.tolerance import tolerance_of
 
-__all__ = ["KERNELS", "Executor", "Kernel", "Plan", "Slot", "Tap", "plan_buffers", "run"]
+__all__ = [
+    "EXACT",
+    "KERNELS",
+    "Comparison",
+    "Executor",
+    "Kernel",
+    "Plan",
+    "Slot",
+    "Tap",
+    "Tolerance",
+    "compare",
+    "default_shapes",
+    "plan_buffers",
+    "run",
+    "seeded_inputs",
+    "tolerance_for",
+    "tolerance_for_path",
+    "tolerance_of",
+]

@@ -23,7 +23,7 @@ CompileReport = Callable[[str, float], None]
 FASTMATH = frozenset({"contract", "reassoc", "nsz"})
 
 
-class _DisjointArguments(CompilerBase):  # type: ignore[misc]
+class _DisjointArguments(CompilerBase):
     """Compile under the promise that array arguments do not overlap.
 
     LLVM otherwise guards each vector loop with one overlap test per pair of pointers, and gives
@@ -32,7 +32,8 @@ class _DisjointArguments(CompilerBase):  # type: ignore[misc]
 
     def define_pipelines(self) -> list[Any]:
         self.state.flags.noalias = True
-        return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
+        build: Any = DefaultPassBuilder.define_nopython_pipeline
+        return [build(self.state)]
 
 
 def jit(function: Callable[P, R]) -> Callable[P, R]:
@@ -68,7 +69,7 @@ def flat_input(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-class _CompileListener(event.Listener):  # type: ignore[misc]
+class _CompileListener(event.Listener):
     def __init__(self, report: CompileReport) -> None:
         self.report = report
         self.started: list[float] = []
@@ -78,16 +79,17 @@ class _CompileListener(event.Listener):  # type: ignore[misc]
 
     def on_end(self, ended: event.Event) -> None:
         seconds = perf_counter() - self.started.pop()
-        function = ended.data["dispatcher"].py_func
-        self.report(f"{function.__module__}.{function.__qualname__}", seconds)
+        if not self.started:
+            function = ended.data["dispatcher"].py_func
+            self.report(f"{function.__module__}.{function.__qualname__}", seconds)
 
 
 @contextmanager
 def report_compilations(report: CompileReport) -> Iterator[None]:
     """Call ``report(name, seconds)`` after each compilation inside the ``with`` block.
 
-    A function loaded from the disk cache is not reported; the time of a caller includes that of
-    the functions it calls.
+    A function loaded from the disk cache is not reported. What a function calls is compiled within
+    it: only the outermost name is reported, with the whole time.
     """
     with event.install_listener("numba:compile", _CompileListener(report)):
         yield

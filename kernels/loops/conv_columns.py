@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgec.kernels.jit import flat_input, jit
-from edgec.kernels.loops.taps import clip_into
 from edgec.kernels.loops.windows import ScratchAlloc, Windows, copy_strided
 
 Array = NDArray[Any]
 
-BLOCK_BYTES = 384 * 1024  # columns plus results of one block: about a third of a 1 MiB L2
+BLOCK_BYTES = 4 << 20  # columns plus results of one block; smaller ones repack w too often
 
 
 @jit
@@ -102,6 +101,4 @@ def by_columns(
             gather_columns(source, geometry.dims, kernel, dilation, first, last, used)
             span = slice(first * out_width, last * out_width)
             np.matmul(matrix, used.reshape(groups, depth, -1), out=target[n, :, :, span])
-            add_bias_and_clip(
-                image, geometry.out_volume, span.start, span.stop, flat_bias, lo, hi
-            )
+            add_bias_and_clip(image, geometry.out_volume, span.start, span.stop, flat_bias, lo, hi)

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgec.kernels.jit import jit
 from edgec.kernels.loops.taps import add_nine, add_nine_twice, add_taps, store_rows
-from edgec.kernels.loops.windows import load_plane
+from edgec.kernels.loops.windows import full_lanes, load_plane
 
 
 @jit
@@ -27,7 +27,7 @@ def depthwise(
             target = out[(i * multiplier + m) * out_volume : (i * multiplier + m + 1) * out_volume]
             for first in range(0, rows, chunk_rows):
                 used = min(chunk_rows, rows - first)
-                sums = acc[: (used * columns + 63) // 64 * 64]
+                sums = acc[: full_lanes(used * columns)]
                 sums[:] = bias[o]
                 add_taps(sums, plane[first * columns :], taps, w[o * count : (o + 1) * count])
                 store_rows(sums, first, used, dims, lo, hi, target)
@@ -54,7 +54,7 @@ def dense_nine(
             load_plane(x[at : at + volume], dims, phases, planes[c * pitch :])
         for first in range(0, rows, chunk_rows):
             used = min(chunk_rows, rows - first)
-            length = (used * columns + 63) // 64 * 64
+            length = full_lanes(used * columns)
             left, right = acc[:length], acc[half : half + length]
             for g in range(groups):
                 base = first * columns + g * group_inputs * pitch

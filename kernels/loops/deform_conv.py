@@ -65,7 +65,7 @@ def _positions(
     starts = np.indices(tuple(out_size)).reshape(len(kernel), -1)
     starts = starts * np.array(strides)[:, None] - np.array(pads_begin)[:, None]
     steps = np.array(list(product(*map(range, kernel)))) * np.array(dilations)
-    return (starts + steps[:, :, None]).astype(np.float64)
+    return np.asarray(starts + steps[:, :, None], np.float64)
 
 
 @jit

@@ -75,6 +75,16 @@ def fill_weights(distance: float, weight: Any) -> None:
 
 
 @jit
+def move_inside(x: float, size: int, padding: int, low: float, high: float) -> float:
+    """A position outside the borders as the padding mode (border or reflection) moves it."""
+    if padding == 1:
+        return min(max(x, 0.0), size - 1.0)
+    if padding == 2:
+        return reflect(x, low, high)
+    return x
+
+
+@jit
 def locate(
     normalized: float, size: int, padding: int, align_corners: bool, index: Any, weight: Any
 ) -> None:
@@ -90,18 +100,11 @@ def locate(
     if taps == 1:
         x = np.rint(x)
     if x < low or x > high:
-        if padding == 1:
-            x = min(max(x, 0.0), size - 1.0)
-        elif padding == 2:
-            x = reflect(x, low, high)
+        x = move_inside(x, size, padding, low, high)
     base = int(np.floor(x))
     fill_weights(x - base, weight)
     for t in range(taps):
-        i = base + t - (1 if taps == 4 else 0)
-        if padding == 1:
-            i = min(max(i, 0), size - 1)
-        elif padding == 2:
-            i = int(reflect(float(i), low, high))
+        i = int(move_inside(float(base + t - taps // 4), size, padding, low, high))
         if i < 0 or i >= size:
             i, weight[t] = 0, 0
         index[t] = i

@@ -134,7 +134,7 @@ def _samples_inside(
     taps = np.arange(pooling.kernel[axis]) * pooling.dilations[axis]
     positions = starts[:, None] + taps
     inside = (positions >= begin) & (positions < end)
-    return inside.sum(axis=1, dtype=np.int64)
+    return np.asarray(inside.sum(axis=1), np.int64)
 
 
 def _index_steps(size: Sizes, storage_order: int) -> Sizes:

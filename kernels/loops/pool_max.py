@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgec.kernels.jit import jit
-from edgec.kernels.loops.windows import load_plane
+from edgec.kernels.loops.windows import full_lanes, load_plane
 
 
 @jit
@@ -51,7 +51,7 @@ def max_planes(
         load_plane(x[i * volume : (i + 1) * volume], dims, phases, plane)
         for first in range(0, rows, chunk_rows):
             used = min(chunk_rows, rows - first)
-            best = acc[: (used * columns + 63) // 64 * 64]
+            best = acc[: full_lanes(used * columns)]
             max_taps(best, plane[first * columns :], taps)
             for r in range(used):
                 z, y = (first + r) // dims[4, 1], (first + r) % dims[4, 1]

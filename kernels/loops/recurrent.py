@@ -47,7 +47,7 @@ class Sequences:
     def state(self, initial: Array | None, direction: int) -> Array:
         """A fresh copy of the initial state [B, H], zero if there is none."""
         if initial is not None:
-            return initial[direction].copy()
+            return np.array(initial[direction])
         return np.zeros((self.x.shape[1], self.hidden), self.x.dtype)
 
     def activate(self, function: Activation, values: Array) -> Array:
@@ -95,7 +95,7 @@ def _start(sequences: Sequences, d: int, y: Array) -> tuple[_Run, Array]:
     backward = sequences.direction == "reverse" or d == 1
     times = np.where(active, lengths - 1 - step, 0) if backward else np.tile(step, (1, batch))
     products = sequences.x.reshape(-1, size) @ sequences.w[d].T
-    products = products.reshape(steps, batch, -1)[times, np.arange(batch)]
+    products = products.reshape(steps, batch, sequences.w.shape[1])[times, np.arange(batch)]
     y[:, d] = 0
     h = sequences.state(sequences.initial_h, d)
     run = _Run(h, y[:, d], np.arange(batch), times, active[:, :, None])

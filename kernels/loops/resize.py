@@ -94,9 +94,7 @@ def _last(moving: list[int], axes: Sequence[Axis]) -> int:
 
 
 @jit
-def copy_nearest(
-    x: Any, height: int, width: int, by_row: Any, by_column: Any, out: Any
-) -> None:
+def copy_nearest(x: Any, height: int, width: int, by_row: Any, by_column: Any, out: Any) -> None:
     """Gather rows and columns of each plane; an output row like the one above is copied from it."""
     rows, columns = by_row.shape[0], by_column.shape[0]
     for p in range(x.shape[0] // (height * width)):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LINE = 64  # bytes: buffers start at a cache line, so that full vectors do not cross one
+
 
 @dataclass
 class Scratch:
@@ -24,5 +26,6 @@ class Scratch:
         """``count`` uninitialized elements of ``dtype``."""
         needed = count * dtype.itemsize
         if self.memory.size < needed:
-            self.memory = np.empty(needed, np.uint8)
+            memory = np.empty(needed + LINE, np.uint8)
+            self.memory = memory[-memory.ctypes.data % LINE :][:needed]
         return self.memory[:needed].view(dtype)

@@ -26,7 +26,7 @@ ScratchAlloc = Callable[[int, "np.dtype[Any]"], NDArray[Any]]
 
 AXES = 3
 LANES = 64  # flat loops run over multiples of this: full vectors, four at a time, in f32
-CHUNK = 2048  # flat positions per pass: the accumulators stay in the first-level cache
+CHUNK = 1024  # flat positions per pass: with what they read, they stay in the first-level cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,8 @@ class Windows:
     @property
     def chunk(self) -> int:
         """Flat positions of the largest chunk, rounded up to full lanes."""
-        return -(-self.rows_per_chunk * int(self.dims[4, 2]) // LANES) * LANES
+        positions = self.rows_per_chunk * int(self.dims[4, 2])
+        return -(-positions // LANES) * LANES
 
 
 def _three(values: Sequence[int], missing: int) -> tuple[int, ...]:
@@ -124,6 +125,12 @@ def windows(
         rows=rows,
         rows_per_chunk=max(1, min(rows, CHUNK // phase_size[2])),
     )
+
+
+@jit
+def full_lanes(count: int) -> int:
+    """``count`` rounded up to whole vectors."""
+    return (count + LANES - 1) // LANES * LANES
 
 
 @jit

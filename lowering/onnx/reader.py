@@ -348,7 +348,7 @@ def _declared_dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
         if dim.dim_value < 0:  # some exporters write -1 for "any"
             return ANY
         return int(dim.dim_value)
-    return parse_dim(dim.dim_param) if dim.dim_param else ANY
+    return ANY if dim.dim_param in ("", "?") else parse_dim(dim.dim_param)
 
 
 def _given_dim(dim: Dim | str) -> Dim:

@@ -105,9 +105,7 @@ def _run_conv(node: Node, out: Array) -> None:
     begin, end = _pads(node, x.shape[2:], w.shape[2:], out.shape[2:], transpose=False)
     strides, dilations = node.axes("strides", 1, rank), node.axes("dilations", 1, rank)
     groups = node.get("group", 1)
-    conv(
-        x, w, node.input(2), strides, begin, end, dilations, groups, -inf, inf, out, Scratch()
-    )
+    conv(x, w, node.input(2), strides, begin, end, dilations, groups, -inf, inf, out, Scratch())
 
 
 def _run_conv_transpose(node: Node, out: Array) -> None:
@@ -131,9 +129,7 @@ def _run_deform_conv(node: Node, out: Array) -> None:
 def _pooling(node: Node, out: Array) -> Pooling:
     rank = out.ndim - 2
     kernel = tuple(node.get("kernel_shape"))
-    begin, end = _pads(
-        node, node.required(0).shape[2:], kernel, out.shape[2:], transpose=False
-    )
+    begin, end = _pads(node, node.required(0).shape[2:], kernel, out.shape[2:], transpose=False)
     strides, dilations = node.axes("strides", 1, rank), node.axes("dilations", 1, rank)
     return Pooling(kernel, strides, begin, end, dilations)
 
@@ -197,9 +193,7 @@ def _run_grid_sample(node: Node, out: Array) -> None:
     mode = {"bilinear": "linear", "bicubic": "cubic"}
     name = node.get("mode", "linear")
     padding, corners = node.get("padding_mode", "zeros"), bool(node.get("align_corners", 0))
-    grid_sample(
-        node.required(0), node.required(1), mode.get(name, name), padding, corners, out
-    )
+    grid_sample(node.required(0), node.required(1), mode.get(name, name), padding, corners, out)
 
 
 def _run_roi_align(node: Node, out: Array) -> None:
@@ -236,9 +230,7 @@ def _sequences(node: Node, defaults: list[str]) -> Sequences:
         node.get("activation_beta", []),
     )
     w, r, bias, lengths = node.required(1), node.required(2), node.input(3), node.input(4)
-    return Sequences(
-        x, w, r, bias, lengths, initial_h, direction, functions, node.get("clip")
-    )
+    return Sequences(x, w, r, bias, lengths, initial_h, direction, functions, node.get("clip"))
 
 
 def _run_recurrent(node: Node, *published: Array) -> None:
@@ -249,7 +241,9 @@ def _run_recurrent(node: Node, *published: Array) -> None:
     y = np.full((steps, directions, batch, sequences.hidden), np.nan, np.float32)
     y_h, y_c = np.full_like(y[0], np.nan), np.full_like(y[0], np.nan)
     if node.op == "LSTM":
-        lstm(sequences, node.input(6), node.input(7), bool(node.get("input_forget", 0)), y, y_h, y_c)
+        lstm(
+            sequences, node.input(6), node.input(7), bool(node.get("input_forget", 0)), y, y_h, y_c
+        )
     elif node.op == "GRU":
         gru(sequences, bool(node.get("linear_before_reset", 0)), y, y_h)
     else:

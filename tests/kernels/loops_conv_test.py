@@ -181,9 +181,7 @@ def test_conv_refuses_a_wrong_output_shape() -> None:
 @given(cases(), st.data())
 def test_conv_transpose_is_the_adjoint_of_conv(case: Case, data: st.DataObject) -> None:
     """<conv(x, w), y> = <x, conv_transpose(y, w)>, for every x and y."""
-    case = case._replace(
-        x=case.x.astype("f8"), w=case.w.astype("f8"), bias=None, lo=-inf, hi=inf
-    )
+    case = case._replace(x=case.x.astype("f8"), w=case.w.astype("f8"), bias=None, lo=-inf, hi=inf)
     forward = specification(case)
     y = np.random.default_rng(data.draw(st.integers(0, 99))).standard_normal(forward.shape)
     back = np.empty_like(case.x)

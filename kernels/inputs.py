@@ -1,0 +1,52 @@
+"""Random but reproducible inputs for a graph."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgec.ir import Array, Graph, TensorType, evaluate, symbols
+
+# A spatial size that every stride of the usual networks divides.
+SPATIAL_DEFAULT = 64
+
+
+def seeded_inputs(
+    graph: Graph, *, seed: int = 0, shapes: Mapping[str, int] | None = None
+) -> dict[str, Array]:
+    """Arrays by input name: floats normal with deviation 1, integers 0 or 1, bools either.
+
+    Args:
+        seed: another seed, other numbers; an input's numbers also depend on its name.
+        shapes: values of dimension symbols; the others are 1 for a first axis, 64 elsewhere.
+    """
+    bindings = default_shapes(graph) | dict(shapes or {})
+    return {
+        value.hint: _random(value.type, bindings, [seed, zlib.crc32(value.hint.encode())])
+        for value in graph.inputs
+    }
+
+
+def default_shapes(graph: Graph) -> dict[str, int]:
+    """A value for each symbol in the graph's inputs: 1 on a first axis, 64 elsewhere."""
+    found: dict[str, int] = {}
+    for value in graph.inputs:
+        for axis, dim in enumerate(value.type.dims):
+            if not isinstance(dim, int):
+                for name in symbols(dim):
+                    found.setdefault(name, 1 if axis == 0 else SPATIAL_DEFAULT)
+    return found
+
+
+def _random(type: TensorType, bindings: Mapping[str, int], seed: list[int]) -> Array:
+    rng = np.random.default_rng(seed)
+    shape = tuple(
+        dim if isinstance(dim, int) else evaluate(dim, bindings) for dim in type.dims
+    )
+    if type.dtype.family == "bool":
+        return np.asarray(rng.random(shape) < 0.5)
+    if type.dtype.is_integer:
+        return rng.integers(0, 2, shape).astype(type.dtype.numpy)
+    return rng.standard_normal(shape).astype(type.dtype.numpy)

@@ -1,0 +1,156 @@
+"""The greedy driver: applies patterns until none matches, through a worklist.
+
+Every op is looked at once; afterwards only what an edit touched. Linear in practice. The number of
+rewrites is bounded; when the bound is reached the rules that went on in a circle are named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from edgec.ir import Error, Finding, Graph, Kind, Op, OpError, Return, Rewriter, Value, print_op
+from edgec.passes.pattern import Match, Miss, Pattern, try_match
+
+REWRITES_PER_OP = 16  # far above what any terminating set of rules needs per op
+
+
+@dataclass
+class Statistics:
+    """What a run of patterns did.
+
+    Attributes:
+        applied: rewrites by rule.
+        near_misses: by rule and reason, where every op was the right one.
+        examples: the first op (with its source names) of each near miss.
+    """
+
+    applied: Counter[str] = field(default_factory=Counter)
+    near_misses: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def missed(self, rule: str, miss: Miss, op: Op) -> None:
+        key = (rule, miss.reason)
+        self.near_misses[key] += 1
+        if key not in self.examples:
+            self.examples[key] = print_op(op).splitlines()[0]
+
+
+Permit = Callable[[str, Op], bool]
+
+
+class _Worklist:
+    """Ops to look at, each once, in order of arrival; told of edits by the Rewriter."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.pending: OrderedDict[Op, None] = OrderedDict()
+        for op in graph.walk:
+            self.pending[op] = None
+
+    def pop(self) -> Op | None:
+        return self.pending.popitem(last=False)[0] if self.pending else None
+
+    def push(self, op: Op) -> None:
+        if op.graph is not None and not isinstance(op, Return):
+            self.pending[op] = None
+
+    def inserted(self, op: Op) -> None:
+        self.push(op)
+        self._push_readers(op)
+
+    def erased(self, op: Op) -> None:
+        self.pending.pop(op, None)
+
+    def changed(self, op: Op) -> None:
+        """Patterns are rooted at their last op, so that readers may match now as well."""
+        self.push(op)
+        self._push_readers(op)
+
+    def _push_readers(self, op: Op) -> None:
+        for result in op.results:
+            for user in result.users:
+                self.push(user)
+                for further in user.results:
+                    for reader in further.users:
+                        self.push(reader)
+
+
+def apply_patterns(
+    graph: Graph,
+    patterns: Sequence[Pattern],
+    statistics: Statistics | None = None,
+    permit: Permit = lambda rule, op: True,
+) -> int:
+    """Rewrite until no pattern matches; returns the number of rewrites.
+
+    Args:
+        permit: asked before each rewrite; False leaves the match alone (bisection).
+
+    Raises:
+        Error: the patterns do not come to an end; the message names those that went on.
+    """
+    found = statistics if statistics is not None else Statistics()
+    by_root: dict[type[Op], list[Pattern]] = {}
+    for pattern in patterns:
+        for cls in pattern.match.classes:
+            by_root.setdefault(cls, []).append(pattern)
+    worklist = _Worklist(graph)
+    budget = REWRITES_PER_OP * (len(worklist.pending) + 64)
+    trail: list[str] = []
+    while (op := worklist.pop()) is not None:
+        if op.graph is None:
+            continue
+        for pattern in by_root.get(type(op), ()):
+            if _apply(pattern, op, worklist, found, permit):
+                trail.append(pattern.name)
+                break
+        if len(trail) > budget:
+            raise _endless(trail, op, budget)
+    return len(trail)
+
+
+def _apply(
+    pattern: Pattern, op: Op, worklist: _Worklist, statistics: Statistics, permit: Permit
+) -> bool:
+    match = try_match(pattern, op)
+    if isinstance(match, Miss):
+        if match.near:
+            statistics.missed(pattern.name, match, op)
+        return False
+    if not permit(pattern.name, op):
+        return False
+    _rewrite(pattern, op, match, worklist)
+    statistics.applied[pattern.name] += 1
+    return True
+
+
+def _rewrite(pattern: Pattern, op: Op, match: Match, worklist: _Worklist) -> None:
+    assert op.graph is not None
+    rewriter = Rewriter(op.graph, listener=worklist).at(op)
+    for inner in match.interior:
+        rewriter.locate(inner.loc)
+    try:
+        built = pattern.build(match, rewriter)
+    except OpError as error:
+        finding = Finding(str(error), print_op(op).splitlines()[0])
+        raise Error(Kind.PASS, f"rule {pattern.name} built an illegal op", [finding]) from error
+    values = [built] if isinstance(built, Value) else list(built)
+    rewriter.replace(op, *values)
+    for inner in reversed(match.interior):
+        _erase_dead(inner, rewriter)
+
+
+def _erase_dead(op: Op, rewriter: Rewriter) -> None:
+    if op.graph is not None and not any(result.is_used for result in op.results):
+        rewriter.erase(op)
+
+
+def _endless(trail: list[str], op: Op, budget: int) -> Error:
+    recent = ", ".join(trail[-8:])
+    return Error(
+        Kind.PASS,
+        f"{budget} rewrites did not come to an end at {print_op(op).splitlines()[0]}",
+        [Finding(f"the last rules were {recent}, …")],
+        instead="give one of these rules a single direction",
+    )
