@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryFile
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -16,6 +22,8 @@ from numpy.typing import NDArray
 P = ParamSpec("P")
 R = TypeVar("R")
 CompileReport = Callable[[str, float], None]
+
+NUMBA: Any = numba.config  # its settings are set at run time, unseen by type checkers
 
 # contract gives fused multiply-add, reassoc lets reductions run in vector lanes, nsz frees both
 # from tracking the sign of zero. nnan, ninf, arcp and afn stay out: the kernels judge other
@@ -42,20 +50,62 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
     Arrays that the function writes must not overlap its other arguments. Division by zero follows
     IEEE 754, and other Python threads run meanwhile.
     """
-    options: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": set(FASTMATH),
-        "pipeline_class": _DisjointArguments,
-    }
-    try:
-        compiled = numba.njit(cache=True, **options)(function)
-    except RuntimeError as error:
-        if "no locator available" not in str(error):
-            raise
-        # Neither the package folder nor the user's cache folder can be written.
-        compiled = numba.njit(cache=False, **options)(function)
+    source = Path(function.__code__.co_filename).resolve()
+    folder = _cache_folder(source.parent)
+    with _numba_cache(folder):
+        compiled = numba.njit(
+            cache=folder is not None,
+            nogil=True,
+            error_model="numpy",
+            fastmath=set(FASTMATH),
+            pipeline_class=_DisjointArguments,
+        )(function)
     return cast("Callable[P, R]", compiled)
+
+
+@cache
+def _cache_folder(sources: Path) -> Path | None:
+    """A writable folder named after all sources beside the function, or None.
+
+    Functions inline each other across files, while numba's own key is the caller's file alone: it
+    would go on running the old body of an edited callee.
+    """
+    digest = sha256(Path(__file__).read_bytes())
+    for path in sorted(sources.glob("*.py")):
+        digest.update(path.read_bytes())
+    name = f"compiled-{digest.hexdigest()[:16]}"
+    for base in _cache_bases(sources):
+        try:
+            fresh = not (base / name).is_dir()
+            (base / name).mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=base / name).close()
+        except OSError:
+            continue
+        if fresh:
+            for stale in set(base.glob("compiled-*")) - {base / name}:
+                rmtree(stale, ignore_errors=True)
+        return base / name
+    return None
+
+
+def _cache_bases(sources: Path) -> list[Path]:
+    chosen = NUMBA.CACHE_DIR
+    if chosen:
+        return [Path(chosen) / sources.name]
+    place = sha256(str(sources).encode()).hexdigest()[:16]
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return [sources / "__pycache__", user / "edgec" / place]
+
+
+@contextmanager
+def _numba_cache(folder: Path | None) -> Iterator[None]:
+    """Let numba cache the functions declared inside in ``folder``."""
+    before = NUMBA.CACHE_DIR
+    NUMBA.CACHE_DIR = str(folder or before)
+    try:
+        yield
+    finally:
+        NUMBA.CACHE_DIR = before
 
 
 def flat_input(array: NDArray[Any]) -> NDArray[Any]:

@@ -6,13 +6,13 @@ from math import inf
 
 import numpy as np
 
-from edgec.ir import Array, Ints, dtypes
-from edgec.ir.ops import Conv
-from edgec.ir.ops.common import per_axis, same_padding
+from edgec.ir import Array
+from edgec.ir.ops import Conv, ConvTranspose, DeformConv
 from edgec.kernels.fused import apply_fused, clip_bounds
+from edgec.kernels.layouts import channels_first, channels_placed
 from edgec.kernels.loops.scratch import Scratch
+from edgec.kernels.precision import wide_dtype, widen
 from edgec.kernels.table import KERNELS
-
 
 _SCRATCH = Scratch()  # grows to the largest layer seen
 
@@ -23,43 +23,83 @@ def conv(op: Conv, x: Array, w: Array, bias: Array | None, *, out: Array | None)
     K products (see ``loops/conv.py``)."""
     from edgec.kernels.loops import conv as loops  # numba is imported on first need
 
-    dtype = np.float64 if op.x.type.dtype is dtypes.f64 else np.float32
-    last = op.layout == "nhwc"
-    source = np.ascontiguousarray(np.moveaxis(x, -1, 1) if last else x, dtype=dtype)
-    weight = np.ascontiguousarray(w, dtype=dtype)
-    offset = None if bias is None else np.ascontiguousarray(bias, dtype=dtype)
-    count = source.ndim - 2
-    stride, dilation = per_axis(op.stride, count, "stride"), per_axis(op.dilation, count, "dilation")
-    begin, end = explicit_pads(op, source.shape[2:], w.shape[2:])
+    source, weight, offset = _prepared(op, x, w, bias)
+    window = op.window
+    begin, end = window.padding(source.shape[2:])
     spatial = [
-        loops.output_size(size, w.shape[2 + i], stride[i], begin[i], end[i], dilation[i])
-        for i, size in enumerate(source.shape[2:])
-    ]
+        loops.output_size(*axis)
+        for axis in zip(
+            source.shape[2:], window.kernel, window.strides, begin, end, window.dilations,
+            strict=True,
+        )
+    ]  # fmt: skip
     bounds = clip_bounds(op.act, op.act_params)
     low, high = bounds or (-inf, inf)
-    direct = out is not None and not last and out.dtype == dtype
-    shape = (source.shape[0], w.shape[0], *spatial)
-    y = out if direct and out is not None else np.empty(shape, dtype)
+    y = _target(op, out, (source.shape[0], w.shape[0], *spatial))
     loops.conv(
-        source, weight, offset, stride, begin, end, dilation, op.groups, low, high, y, _SCRATCH
-    )
+        source, weight, offset, window.strides, begin, end, window.dilations, op.groups,
+        low, high, y, _SCRATCH,
+    )  # fmt: skip
     if bounds is None:
         apply_fused(op.act, op.act_params, y)
-    if direct:
-        return y
-    moved = np.moveaxis(y, 1, -1) if last else y
-    return np.ascontiguousarray(moved, dtype=op.x.type.dtype.numpy)
+    return channels_placed(y, op.layout, op.x.type.dtype)
 
 
-def explicit_pads(op: Conv, sizes: Ints, kernel: Ints) -> tuple[Ints, Ints]:
-    """Begin and end padding per spatial axis, ``auto_pad`` resolved for the actual sizes."""
-    count = len(sizes)
-    if op.auto_pad == "explicit":
-        pads = per_axis(op.pads, 2 * count, "pads", default=0)
-        return pads[:count], pads[count:]
-    stride, dilation = per_axis(op.stride, count, "stride"), per_axis(op.dilation, count, "dilation")
-    pairs = [
-        same_padding(size, kernel[i], stride[i], dilation[i], op.auto_pad == "same_upper")
-        for i, size in enumerate(sizes)
+@KERNELS.rule(ConvTranspose)
+def conv_transpose(
+    op: ConvTranspose, x: Array, w: Array, bias: Array | None, *, out: Array | None
+) -> Array:
+    """Accumulates in float32 (float64 for float64): at most K·u·Σ|x·w| away from the exact sum of
+    K products, K = C·taps."""
+    from edgec.kernels.loops import conv_transpose as loops
+
+    source, weight, offset = _prepared(op, x, w, bias)
+    window = op.window
+    begin, end = window.padding(source.shape[2:])
+    extra = op.output_padding or (0,) * window.axes
+    spatial = [
+        window.strides[i] * (size - 1) + window.extents[i] + extra[i] - begin[i] - end[i]
+        for i, size in enumerate(source.shape[2:])
     ]
-    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+    y = _target(op, out, (source.shape[0], w.shape[1] * op.groups, *spatial))
+    loops.conv_transpose(
+        source, weight, offset, window.strides, begin, window.dilations, op.groups, y, _SCRATCH
+    )
+    apply_fused(op.act, op.act_params, y)
+    return channels_placed(y, op.layout, op.x.type.dtype)
+
+
+@KERNELS.rule(DeformConv)
+def deform_conv(
+    op: DeformConv, x: Array, w: Array, offset: Array, bias: Array | None, mask: Array | None
+) -> Array:
+    """Samples in float64 rounded once, accumulates as conv: at most (K + 2)·u·Σ|x·w| away."""
+    from edgec.kernels.loops import deform_conv as loops
+
+    source = np.ascontiguousarray(widen(x))
+    window = op.window
+    begin, _ = window.padding(x.shape[2:])
+    y = np.empty((x.shape[0], w.shape[0], *offset.shape[2:]), source.dtype)
+    loops.deform_conv(
+        source, np.ascontiguousarray(widen(w)), widen(offset),
+        None if bias is None else widen(bias), None if mask is None else widen(mask),
+        window.strides, begin, window.dilations, op.groups, op.offset_groups, y, _SCRATCH,
+    )  # fmt: skip
+    return channels_placed(y, "nchw", op.x.type.dtype)
+
+
+def _prepared(
+    op: Conv | ConvTranspose, x: Array, w: Array, bias: Array | None
+) -> tuple[Array, Array, Array | None]:
+    """The operands in the dtype to accumulate in, contiguous, channels first."""
+    dtype = wide_dtype(op.x.type.dtype)
+    offset = None if bias is None else np.ascontiguousarray(bias, dtype=dtype)
+    return channels_first(x, op.layout), np.ascontiguousarray(w, dtype=dtype), offset
+
+
+def _target(op: Conv | ConvTranspose, out: Array | None, shape: tuple[int, ...]) -> Array:
+    """The executor's buffer where the result can be computed in place, else a new array."""
+    dtype = wide_dtype(op.x.type.dtype)
+    if out is not None and op.layout == "nchw" and out.dtype == dtype:
+        return out
+    return np.empty(shape, dtype)

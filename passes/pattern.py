@@ -10,7 +10,7 @@ A pattern is written as the ops it replaces, last op first:
             return rw.add(m.add.copy(x=m.x)).result
 
 Patterns are *closed*: an attribute that is not mentioned must hold its default, an optional operand
-that is not mentioned must be absent, and the result of an interior op must have no other use. What
+that is not mentioned must be absent, and nothing outside the match may read an interior op. What
 breaks only such a rule is a near miss, counted with its reason: a missed fusion, never a wrong
 model. ``attrs=CARRY`` admits any attributes; ``build`` then starts from ``m.op.copy(…)``, which
 carries every one of them.
@@ -186,8 +186,21 @@ def either(*options: ValuePattern) -> ValuePattern:
     return _Either(options)
 
 
+class RootPattern(ValuePattern):
+    """A pattern that may stand at the root of a rule.
+
+    Attributes:
+        classes: the op classes that it can match.
+    """
+
+    classes: tuple[type[Op], ...]
+
+    def match_op(self, op: Op, match: Match) -> Miss | None:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class NodePattern(ValuePattern):
+class NodePattern(RootPattern):
     """Matches an op through its first result; see ``node``."""
 
     classes: tuple[type[Op], ...]
@@ -320,7 +333,7 @@ class Pattern:
         match: the ops to replace; its root is the last of them.
     """
 
-    match: ClassVar[NodePattern]
+    match: ClassVar[RootPattern]
 
     def check(self, m: Match) -> str | None:
         """Why this match must be left alone, None when it may be rewritten."""
@@ -347,13 +360,23 @@ def try_match(pattern: Pattern, root: Op) -> Match | Miss:
     miss = pattern.match.match_op(root, match)
     if miss is not None:
         return miss
-    for op in match.interior:
-        if op.results[0].use_count != 1 or any(r.is_used for r in op.results[1:]):
-            return Miss(f"the result of {op.op_name} has other uses", near=True)
-        if op.graph is not root.graph:
-            return Miss(f"{op.op_name} stands in another graph", near=True)
+    miss = _exposed(match, root)
+    if miss is not None:
+        return miss
     reason = pattern.check(match)
     return match if reason is None else Miss(reason, near=True)
+
+
+def _exposed(match: Match, root: Op) -> Miss | None:
+    """A miss when something outside the match sees one of its interior ops."""
+    for op in match.interior:
+        for result in op.results:
+            for user in result.users:
+                if user is not root and user not in match.interior:
+                    return Miss(f"the result of {op.op_name} has other uses", near=True)
+        if op.graph is not root.graph:
+            return Miss(f"{op.op_name} stands in another graph", near=True)
+    return None
 
 
 def uniform(value: Value | None) -> float | None:
@@ -362,7 +385,7 @@ def uniform(value: Value | None) -> float | None:
         return None
     flat = value.array.reshape(-1)
     first = flat[0]
-    if flat.size > 1 and not bool(np.all(flat == first)):
+    if flat[-1] != first or (flat.size > 1 and not bool(np.all(flat == first))):
         return None
     return float(first)
 

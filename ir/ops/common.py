@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
+from operator import mul
 
 from edgec.ir.dims import ANY, Dim, broadcast_dim, could_equal
+from edgec.ir.dtypes import Family
 from edgec.ir.op import Ints, OpError
 from edgec.ir.types import TensorType
 from edgec.ir.value import Value
@@ -127,6 +129,11 @@ def require_rank(value: Value, rank: int, what: str) -> None:
         raise OpError(f"{what} wants rank {rank}, found {value.type}")
 
 
+def product(dims: Iterable[Dim]) -> Dim:
+    """The number of elements under these dims."""
+    return reduce(mul, dims, 1)
+
+
 def unknown(rank: int) -> tuple[Dim, ...]:
     """Dims of which only the number is known."""
     return (ANY,) * rank
@@ -134,3 +141,12 @@ def unknown(rank: int) -> tuple[Dim, ...]:
 
 def _text(dims: Sequence[Dim]) -> str:
     return "[" + ",".join(map(str, dims)) + "]"
+
+
+def require_family(value: Value, families: Sequence[Family]) -> None:
+    """Raises OpError unless the element type belongs to one of those families; quantized integers
+    stand for real numbers, and pass for floats."""
+    dtype = value.type.dtype
+    if dtype.family in families or (value.type.quant is not None and "float" in families):
+        return
+    raise OpError(f"element type {dtype.name} is none of {', '.join(families)}")

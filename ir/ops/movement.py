@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from edgec.ir.contents import Contents, contents
 from edgec.ir.dims import ANY, Dim, DimExpr, could_equal
 from edgec.ir.op import Dims, Op, OpError, Types, attr, operand
+from edgec.ir.ops.common import product
 from edgec.ir.sampling import NUMERIC, Sampler
 from edgec.ir.traits import Movement
 from edgec.ir.types import TensorType
@@ -19,7 +20,8 @@ class Reshape(Op, name="move.reshape", traits=(Movement,)):
 
     The dims are the attribute ``to`` when they follow from those of x: each is an int, or equal to
     a dim of x, or the only one that is neither (it is then what is left over). Otherwise the
-    operand ``shape`` (i64[rank]) gives them at run time, and ``to`` is absent.
+    operand ``shape`` (i64[rank]) gives them at run time (one of them may be -1: what is left
+    over), and ``to`` is absent.
     """
 
     x: Value = operand()
@@ -51,7 +53,11 @@ class Reshape(Op, name="move.reshape", traits=(Movement,)):
         if len(rank) != 1 or not isinstance(rank[0], int):
             raise OpError(f"shape wants one dimension of known size, found {self.shape.type}")
         known = contents(self.shape)
-        return (ANY,) * rank[0] if known is None else tuple(known)
+        if known is None:
+            return (ANY,) * rank[0]
+        rest = product([dim for dim in known if dim != -1])
+        count = product(self.x.type.dims)
+        return tuple(ANY if rest == 0 else count // rest if dim == -1 else dim for dim in known)
 
     @classmethod
     def samples(cls, draw: Sampler) -> Op:
@@ -68,11 +74,6 @@ def expressible(source: Sequence[Dim], target: Sequence[Dim]) -> bool:
 
 
 def _check_elements(source: TensorType, dims: Sequence[Dim]) -> None:
-    before: Dim = 1
-    after: Dim = 1
-    for dim in source.dims:
-        before = before * dim
-    for dim in dims:
-        after = after * dim
+    before, after = product(source.dims), product(dims)
     if not could_equal(before, after):
         raise OpError(f"{source} has {before} elements, dims {list(map(str, dims))} have {after}")

@@ -2,12 +2,16 @@
 
 from edgec.lowering.onnx.node import READERS
 from edgec.lowering.onnx.reader import read_onnx
+from edgec.lowering.onnx.runner import OnnxRunner
+from edgec.lowering.onnx.target import ONNX
 from edgec.lowering.onnx.writer import DEFAULT_OPSET, WRITERS, check_writable, to_model, write_onnx
 
 __all__ = [
     "DEFAULT_OPSET",
+    "ONNX",
     "READERS",
     "WRITERS",
+    "OnnxRunner",
     "check_writable",
     "read_onnx",
     "to_model",

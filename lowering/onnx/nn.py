@@ -2,26 +2,152 @@
 
 from __future__ import annotations
 
-from edgec.ir import Value
-from edgec.ir.ops import Conv
+from edgec.ir import Ints, Value
+from edgec.ir.ops import Conv, ConvTranspose, DeformConv
+from edgec.ir.ops.common import per_axis
+from edgec.lowering.onnx.fused import before_act, write_act
+from edgec.lowering.onnx.layouts import write_channels_first
 from edgec.lowering.onnx.node import READERS, Node, Unsupported
-
-_AUTO_PADS = {"SAME_UPPER": "same_upper", "SAME_LOWER": "same_lower"}
+from edgec.lowering.onnx.windows import read_padding, write_padding
+from edgec.lowering.onnx.writer import WRITERS, CannotWrite, Writer
 
 
 @READERS.rule("Conv")
 def read_conv(node: Node) -> Value:
-    auto_pad = node.string("auto_pad", "NOTSET")
-    if auto_pad not in ("NOTSET", "VALID", *_AUTO_PADS):
-        raise Unsupported(f"auto_pad {auto_pad!r} is not one of ONNX's")
+    _check_kernel_shape(node)
     op = Conv(
         node.input(0),
         node.input(1),
         node.optional(2),
         stride=node.ints("strides", ()),
-        pads=node.ints("pads", ()) if auto_pad == "NOTSET" else (),
         dilation=node.ints("dilations", ()),
         groups=node.int("group", 1),
-        auto_pad=_AUTO_PADS.get(auto_pad, "explicit"),
+        **read_padding(node),
     )
     return node.add(op).result
+
+
+@WRITERS.rule(Conv)
+def write_conv(op: Conv, w: Writer) -> None:
+    y = before_act(op.act, op.act_params, op.result, w)
+    write_channels_first(
+        w, "Conv", op.x, [op.w, op.bias], [y],
+        layout=op.layout,
+        strides=op.stride or None,
+        dilations=op.dilation or None,
+        group=op.groups if op.groups != 1 else None,
+        **write_padding(op.pads, op.auto_pad),
+    )  # fmt: skip
+    write_act(op.act, op.act_params, y, op.result, w)
+
+
+@READERS.rule("ConvTranspose")
+def read_conv_transpose(node: Node) -> Value:
+    _check_kernel_shape(node)
+    x, weights = node.input(0), node.input(1)
+    pads, output_padding = _transposed_padding(node, x, weights)
+    op = ConvTranspose(
+        x,
+        weights,
+        node.optional(2),
+        stride=node.ints("strides", ()),
+        dilation=node.ints("dilations", ()),
+        groups=node.int("group", 1),
+        pads=pads,
+        output_padding=output_padding,
+    )
+    return node.add(op).result
+
+
+def _transposed_padding(node: Node, x: Value, weights: Value) -> tuple[Ints, Ints]:
+    """Explicit pads and output padding: ``output_shape`` and ``auto_pad`` only abbreviate them."""
+    auto_pad = node.string("auto_pad", "NOTSET")
+    extra = node.ints("output_padding", ())
+    wanted = node.ints("output_shape", ())
+    if not wanted and auto_pad == "NOTSET":
+        return node.ints("pads", ()), extra
+    if not wanted and auto_pad == "VALID":
+        return (), extra
+    count = x.type.rank - 2
+    plain = ConvTranspose(
+        x, weights,
+        stride=node.ints("strides", ()), dilation=node.ints("dilations", ()),
+        groups=node.int("group", 1), output_padding=extra,
+    )  # fmt: skip
+    strides = plain.window.strides
+    spatial = wanted or tuple(
+        size * step for size, step in zip(x.type.dims[2:], strides, strict=True)
+    )
+    extras = list(per_axis(extra, count, "output_padding", default=0))
+    begins, ends = [], []
+    for axis, size in enumerate(spatial[-count:]):
+        total = plain.result.type.dims[2 + axis] - size
+        if not isinstance(total, int):
+            raise Unsupported(
+                f"output_shape {list(wanted)} of an input with dims {x.type} needs other pads for "
+                "every size",
+                "fix the spatial dims with input_shapes",
+            )
+        extras[axis] += max(-total, 0)
+        less, more = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
+        begin, end = (less, more) if auto_pad == "SAME_UPPER" else (more, less)
+        begins.append(begin)
+        ends.append(end)
+    return (*begins, *ends), tuple(extras)
+
+
+@WRITERS.rule(ConvTranspose)
+def write_conv_transpose(op: ConvTranspose, w: Writer) -> None:
+    y = before_act(op.act, op.act_params, op.result, w)
+    write_channels_first(
+        w, "ConvTranspose", op.x, [op.w, op.bias], [y],
+        layout=op.layout,
+        strides=op.stride or None,
+        dilations=op.dilation or None,
+        group=op.groups if op.groups != 1 else None,
+        pads=op.pads or None,
+        output_padding=op.output_padding or None,
+    )  # fmt: skip
+    write_act(op.act, op.act_params, y, op.result, w)
+
+
+@READERS.rule("DeformConv")
+def read_deform_conv(node: Node) -> Value:
+    _check_kernel_shape(node)
+    op = DeformConv(
+        node.input(0),
+        node.input(1),
+        node.input(2),
+        node.optional(3),
+        node.optional(4),
+        stride=node.ints("strides", ()),
+        pads=node.ints("pads", ()),
+        dilation=node.ints("dilations", ()),
+        groups=node.int("group", 1),
+        offset_groups=node.int("offset_group", 1),
+    )
+    return node.add(op).result
+
+
+@WRITERS.rule(DeformConv)
+def write_deform_conv(op: DeformConv, w: Writer) -> None:
+    if w.opset < 19:
+        raise CannotWrite("DeformConv is in ONNX from opset 19")
+    w.node(
+        "DeformConv",
+        [op.x, op.w, op.offset, op.bias, op.mask],
+        op.results,
+        strides=op.stride or None,
+        pads=op.pads or None,
+        dilations=op.dilation or None,
+        group=op.groups if op.groups != 1 else None,
+        offset_group=op.offset_groups if op.offset_groups != 1 else None,
+    )
+
+
+def _check_kernel_shape(node: Node) -> None:
+    """Raises Unsupported when the attribute disagrees with the weights."""
+    stated = node.ints("kernel_shape", ())
+    found = node.input(1).type.dims[2:]
+    if stated and stated != found:
+        raise Unsupported(f"kernel_shape is {list(stated)}, the weights have {list(found)}")

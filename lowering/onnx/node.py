@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -13,7 +14,8 @@ from edgec.ir import Constant, Graph, Op, Refusal, Rewriter, TensorType, Value, 
 
 OpT = TypeVar("OpT", bound=Op)
 Read: TypeAlias = "Value | Sequence[Value | None]"
-ReadRule: TypeAlias = "Callable[[Node], Read]"
+# None: the node is replaced by the function body that ONNX gives it
+ReadRule: TypeAlias = "Callable[[Node], Read | None]"
 ReadBody: TypeAlias = "Callable[[onnx.GraphProto, Sequence[TensorType] | None], Graph]"
 
 
@@ -34,6 +36,7 @@ class Node:
         opset: the version of the operator set of its domain that the model imports.
         inputs: its operands; an empty name is None. Trailing absent inputs are not listed.
         outputs: names of its outputs; an empty name is an output that nobody wants.
+        folder: where the model's external data lies; None when it did not come from a file.
     """
 
     def __init__(
@@ -43,10 +46,12 @@ class Node:
         inputs: Sequence[Value | None],
         rewriter: Rewriter,
         read_body: ReadBody,
+        folder: Path | None = None,
     ) -> None:
         self.proto = proto
         self.op_type: str = proto.op_type
         self.opset = opset
+        self.folder = folder
         self.inputs = list(inputs)
         self.outputs: list[str] = list(proto.output)
         self._rewriter = rewriter
@@ -120,6 +125,10 @@ class Node:
     def tensor(self, name: str) -> onnx.TensorProto | None:
         attribute = self._attributes.get(name)
         return None if attribute is None else attribute.t
+
+    def sparse_tensor(self, name: str) -> onnx.SparseTensorProto | None:
+        attribute = self._attributes.get(name)
+        return None if attribute is None else attribute.sparse_tensor
 
     def body(self, name: str, input_types: Sequence[TensorType] | None = None) -> Graph:
         """A subgraph attribute, read into a region; ``input_types`` replaces the declared types."""

@@ -246,7 +246,7 @@ class _ModelReader:
 
     def _read_node(self, proto: onnx.NodeProto, rewriter: Rewriter) -> None:
         operands = [self._lookup(name, proto) for name in proto.input]
-        node = Node(proto, self.opset, operands, rewriter, self._region(rewriter.graph))
+        node = Node(proto, self.opset, operands, rewriter, self._region(rewriter.graph), self.folder)
         previous, rewriter._loc = rewriter._loc, (_name(proto),)
         try:
             self._dispatch(node, rewriter)
@@ -260,13 +260,13 @@ class _ModelReader:
 
     def _dispatch(self, node: Node, rewriter: Rewriter) -> None:
         rule = READERS.get(node.op_type)
-        if rule is None or isinstance(rule, Refusal):
+        results = None if rule is None or isinstance(rule, Refusal) else rule(node)
+        if results is None:
             body = function_body(node.proto, self.opset, node.inputs)
             if body is None:
                 raise Unsupported("there is no such operator, or edgec does not read it")
             self._read_body(node, body, rewriter)
             return
-        results = rule(node)
         values = [results] if isinstance(results, Value) else list(results)
         self._bind(node, values)
 

@@ -85,6 +85,25 @@ def read_tensor(proto: onnx.TensorProto, folder: Path | None) -> Array:
     return _from_fields(proto, dtype, shape, count)
 
 
+def read_sparse_tensor(proto: onnx.SparseTensorProto, folder: Path | None) -> Array:
+    """The dense form of a sparse tensor: ``indices`` count elements, or list coordinates.
+
+    Raises:
+        Unsupported: as ``read_tensor``, or an index lies outside the dims.
+    """
+    values, indices = read_tensor(proto.values, folder), read_tensor(proto.indices, folder)
+    shape = tuple(proto.dims)
+    if any(dim < 0 for dim in shape) or math.prod(shape) * values.itemsize > MAX_BYTES:
+        raise Unsupported(f"sparse tensor {proto.values.name!r} has dims {list(shape)}")
+    dense = np.zeros(shape, dtype=values.dtype)
+    try:
+        flat = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), shape)
+        dense.reshape(-1)[flat] = values
+    except (ValueError, IndexError) as error:
+        raise Unsupported(f"sparse tensor {proto.values.name!r}: {error}") from error
+    return dense
+
+
 def packed_size(dtype: DType, count: int) -> int:
     """Bytes that ``count`` elements take in a file; sub-byte elements are packed."""
     return (count * dtype.bits + 7) // 8

@@ -31,7 +31,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from onnx.backend.test.loader import load_model_tests
 
-    PUBLISHED = load_model_tests(kind="node")
+    PUBLISHED: list[Any] = load_model_tests(kind="node")
 
 Array = NDArray[Any]
 

@@ -55,8 +55,9 @@ def specification(case: Case) -> Array:
                 slice(t * d, t * d + (e - 1) * s + 1, s)
                 for t, d, e, s in zip(tap, case.dilations, case.out_size, case.strides, strict=True)
             )
-            samples = padded[:, first : first + inputs][(slice(None), slice(None), *window)]
-            y[:, o] += np.einsum("nc...,c->n...", samples, case.w[(o, slice(None), *tap)])
+            at: Any = (slice(None), slice(first, first + inputs), *window)
+            weights: Any = (o, slice(None), *tap)
+            y[:, o] += np.einsum("nc...,c->n...", padded[at], case.w[weights])
     if case.bias is not None:
         y += case.bias.reshape(-1, *(1,) * len(case.out_size))
     return np.clip(y, case.lo, case.hi)
@@ -107,7 +108,8 @@ def error_bound(case: Case) -> Array:
         case._replace(x=abs(case.x), w=abs(case.w), bias=bias, lo=-inf, hi=inf)
     )
     terms = case.w[0].size + 1
-    return terms * np.finfo(case.x.dtype).eps * magnitude + np.finfo(case.x.dtype).tiny
+    limits = np.finfo(case.x.dtype)
+    return np.asarray(terms * limits.eps * magnitude + limits.tiny)
 
 
 @settings(max_examples=150, deadline=None)

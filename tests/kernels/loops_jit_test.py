@@ -74,6 +74,24 @@ def test_works_where_the_folder_of_the_loops_is_read_only(
     assert counts == (["1", "0"] if home_is_writable else ["1", "1"])
 
 
+def test_editing_a_called_function_in_another_file_recompiles_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    caller = "import callee\n" + LOOP.replace("x * 2", "callee.change(x)")
+    (tmp_path / "looped.py").write_text(caller)
+    results = []
+    for body in ("x + x", "x + x + x"):
+        text = LOOP.replace("twice", "change").replace("x * 2", body)
+        (tmp_path / "callee.py").write_text(text)
+        program = "import looped; print(looped.twice(1))"
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", program], check=True, capture_output=True, text=True
+        )
+        results.append(done.stdout.strip())
+    assert results == ["2", "3"]
+
+
 def test_flat_input_is_a_read_only_view() -> None:
     x = np.arange(6).reshape(2, 3)
     view = flat_input(x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytest
@@ -46,12 +46,17 @@ class Case(NamedTuple):
         return found
 
 
+def everywhere(position: tuple[int, ...]) -> Any:
+    """The index of one spatial position in all images and channels."""
+    return slice(None), slice(None), *position
+
+
 @st.composite
 def cases(draw: st.DrawFn, dtypes: tuple[str, ...]) -> Case:
     rank = draw(st.sampled_from([1, 2, 2, 3]))
     largest = {1: 40, 2: 20, 3: 6}[rank]
-    kernel, strides, dilations, begin, end, out = [], [], [], [], [], []
-    size = []
+    columns: list[list[int]] = [[] for _ in range(7)]
+    kernel, strides, dilations, begin, end, size, out = columns
     for _ in range(rank):
         k, s, d = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
         b, e = draw(st.integers(0, k - 1)), draw(st.integers(0, k - 1))
@@ -61,11 +66,8 @@ def cases(draw: st.DrawFn, dtypes: tuple[str, ...]) -> Case:
         count = span // s + 1
         if draw(st.booleans()) and -(-span // s) * s < n + b:
             count = -(-span // s) + 1
-        for axis, value in zip(
-            (kernel, strides, dilations, begin, end, size, out), (k, s, d, b, e, n, count),
-            strict=True,
-        ):  # fmt: skip
-            axis.append(value)
+        for column, value in zip(columns, (k, s, d, b, e, n, count), strict=True):
+            column.append(value)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     dtype = np.dtype(draw(st.sampled_from(dtypes)))
     shape = (draw(st.integers(1, 2)), draw(st.integers(1, 3)), *size)
@@ -86,7 +88,7 @@ def test_max_pool(case: Case, storage_order: int) -> None:
     np.testing.assert_array_equal(out, again)
     size = case.x.shape[2:]
     volume = int(np.prod(size))
-    order = "CF"[storage_order]
+    order: Literal["C", "F"] = "F" if storage_order else "C"
     for at, inside, _ in case.windows():
         for n, c in np.ndindex(*case.x.shape[:2]):
             values = [case.x[(n, c, *i)] for i in inside]
@@ -106,11 +108,11 @@ def test_average_pool(case: Case, count_include_pad: bool) -> None:
     for at, inside, padded in case.windows():
         count = padded if count_include_pad else len(inside)
         if count:
-            samples = [case.x[(slice(None), slice(None), *i)].astype("f8") for i in inside]
+            samples = [case.x[everywhere(i)].astype("f8") for i in inside]
             expected = sum(samples, np.zeros(case.x.shape[:2])) / count
             largest = np.max(abs(case.x.astype("f8")))
             bound = (terms + 1) * np.finfo(out.dtype).eps * largest
-            assert np.all(abs(out[(slice(None), slice(None), *at)] - expected) <= bound)
+            assert np.all(abs(out[everywhere(at)] - expected) <= bound)
 
 
 @settings(max_examples=30, deadline=None)
@@ -119,9 +121,9 @@ def test_lp_pool(case: Case, p: int) -> None:
     out = case.new_out()
     lp_pool(case.x, case.pooling, p, out, Scratch())
     for at, inside, _ in case.windows():
-        samples = [abs(case.x[(slice(None), slice(None), *i)].astype("f8")) ** p for i in inside]
+        samples = [abs(case.x[everywhere(i)].astype("f8")) ** p for i in inside]
         expected = sum(samples, np.zeros(case.x.shape[:2])) ** (1 / p)
-        got = out[(slice(None), slice(None), *at)]
+        got = out[everywhere(at)]
         np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 

@@ -1,0 +1,202 @@
+"""Golden check: an artifact, run by its real runtime, against the reference kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgec.ir import Array, Error, Graph, Kind, Op, Value
+from edgec.kernels import Comparison, Executor, Tolerance, compare, seeded_inputs, tolerance_of
+from edgec.lowering.target import Runner
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a golden check found.
+
+    Attributes:
+        outputs: the comparison that came out worst over all samples, by output name.
+        tolerance: what was allowed, with its reason.
+        samples: number of sets of inputs that were run.
+        first_difference: the first layer beyond its tolerance, when layers were compared.
+    """
+
+    outputs: Mapping[str, Comparison]
+    tolerance: Tolerance
+    samples: int
+    first_difference: LayerDifference | None = None
+    layers_compared: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return all(self.outputs.values())
+
+    @property
+    def largest(self) -> float:
+        """Largest normwise difference over all outputs."""
+        return max((c.normwise for c in self.outputs.values()), default=0.0)
+
+    @property
+    def needed(self) -> float | None:
+        """Smallest relative tolerance that would have passed; None when none would."""
+        found = [c.needed for c in self.outputs.values()]
+        return None if None in found else max((n for n in found if n is not None), default=0.0)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ok": self.ok,
+            "samples": self.samples,
+            "tolerance": self.tolerance.relative,
+            "why": self.tolerance.why,
+            "needed": self.needed,
+            "outputs": {
+                name: {"ok": bool(c), "normwise": c.normwise, "max_abs": c.max_abs,
+                       "sqnr_db": c.sqnr_db}
+                for name, c in self.outputs.items()
+            },
+            "layers_compared": self.layers_compared,
+            "first_difference": self.first_difference and str(self.first_difference),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LayerDifference:
+    """A layer whose result the runtime computes differently."""
+
+    name: str
+    op_name: str
+    loc: tuple[str, ...]
+    comparison: Comparison
+
+    def __str__(self) -> str:
+        source = f" from {', '.join(self.loc)}" if self.loc else ""
+        return f"{self.op_name} %{self.name}{source}\n{self.comparison}"
+
+
+def check_artifact(
+    graph: Graph,
+    runner: Runner,
+    *,
+    samples: Sequence[Mapping[str, Array]] | None = None,
+    lowered: Graph | None = None,
+    per_layer: bool = False,
+    threads: int = 1,
+) -> Verification:
+    """Run the reference on ``graph`` and the artifact on its runtime, on the same inputs.
+
+    Args:
+        graph: what the artifact should compute: the model as it was read.
+        samples: sets of inputs by name; one seeded random set when None.
+        lowered: the graph that was written (or read back), for the comparison of layers.
+        per_layer: compare every value that the runtime shows with the reference on ``lowered``.
+    """
+    sets = list(samples) if samples is not None else [seeded_inputs(graph)]
+    tolerance = tolerance_of(graph)
+    executor = Executor(graph, threads=threads)
+    worst: dict[str, Comparison] = {}
+    for inputs in sets:
+        expected = executor.run(inputs)
+        actual = runner.run({name: inputs[name] for name in runner.input_names})
+        for name, array in expected.items():
+            if name not in actual:
+                raise Error(Kind.MISMATCH, f"the artifact has no output {name!r}",
+                            instead=f"its outputs are {sorted(actual)}")  # fmt: skip
+            found = compare(actual[name], array, tolerance)
+            if name not in worst or _is_worse(found, worst[name]):
+                worst[name] = found
+    difference, compared = None, 0
+    if per_layer and lowered is not None:
+        difference, compared = first_difference(lowered, runner, sets[0])
+    return Verification(worst, tolerance, len(sets), difference, compared)
+
+
+def _is_worse(a: Comparison, b: Comparison) -> bool:
+    if bool(a) != bool(b):
+        return not a
+    return a.normwise > b.normwise
+
+
+def first_difference(
+    lowered: Graph, runner: Runner, inputs: Mapping[str, Array]
+) -> tuple[LayerDifference | None, int]:
+    """The first value, in the order of the graph, that the runtime computes differently; and the
+    number of values compared. Values are matched by name; what the runtime fused away is skipped.
+    """
+    shown = runner.run_with_taps(inputs)
+    found: list[LayerDifference] = []
+    compared = 0
+    limits = _tolerances(lowered)
+
+    def tap(op: Op, results: Sequence[Array]) -> None:
+        nonlocal compared
+        for value, array in zip(op.results, results, strict=True):
+            actual = shown.get(value.hint)
+            if found or actual is None or actual.shape != array.shape:
+                continue
+            compared += 1
+            comparison = compare(actual, array, limits[value])
+            if not comparison:
+                found.append(LayerDifference(value.hint, op.op_name, op.loc, comparison))
+
+    Executor(lowered).run({n: inputs[n] for n in lowered.input_names}, tap=tap)
+    return (found[0] if found else None), compared
+
+
+def _tolerances(graph: Graph) -> dict[Value, Tolerance]:
+    """The tolerance of each value: the oracle's, along the path that leads to it."""
+    whole = tolerance_of(graph)
+    return {result: whole for op in graph.ops for result in op.results}
+
+
+def load_samples(path: Path, graph: Graph) -> Iterator[dict[str, Array]]:
+    """Sets of inputs from an .npz whose arrays carry the model's input names.
+
+    An array of the input's own shape is one set; one with more entries along the first axis is
+    taken apart along it, one set per entry.
+
+    Raises:
+        Error: a name or a shape does not fit, or the file does not read.
+    """
+    arrays = read_npz(path)
+    missing = [name for name in graph.input_names if name not in arrays]
+    if missing:
+        raise Error(Kind.USAGE, f"{path} has no array for {missing}",
+                    instead=f"arrays named {list(graph.input_names)}; found {sorted(arrays)}")  # fmt: skip
+    whole = all(_fits(value, arrays[value.hint]) for value in graph.inputs)
+    if whole:
+        yield {name: arrays[name] for name in graph.input_names}
+        return
+    counts = {arrays[value.hint].shape[:1] for value in graph.inputs}
+    if len(counts) != 1:
+        raise Error(Kind.USAGE, f"the arrays of {path} have different numbers of samples")
+    for index in range(counts.pop()[0]):
+        sample = {v.hint: arrays[v.hint][index : index + 1] for v in graph.inputs}
+        for value in graph.inputs:
+            if not _fits(value, sample[value.hint]):
+                raise Error(
+                    Kind.USAGE,
+                    f"samples of {value.hint!r} in {path} are {sample[value.hint].dtype}"
+                    f"{list(sample[value.hint].shape)}, the model wants {value.type}",
+                )
+        yield sample
+
+
+def read_npz(path: Path) -> dict[str, Array]:
+    """Every array of an .npz file (never pickled objects). Raises Error when it does not read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
+        raise Error(Kind.READ, f"cannot read {path}: {error}") from error
+
+
+def _fits(value: Value, array: Array) -> bool:
+    type = value.type
+    return array.dtype == type.dtype.numpy and array.ndim == type.rank and all(
+        not isinstance(dim, int) or dim == size
+        for dim, size in zip(type.dims, array.shape, strict=True)
+    )  # fmt: skip

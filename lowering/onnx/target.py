@@ -1,0 +1,35 @@
+"""ONNX as a target, for ONNX Runtime and for every tool that reads ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgec.ir import Graph
+from edgec.lowering.onnx.runner import RUNTIME, OnnxRunner
+from edgec.lowering.onnx.writer import DEFAULT_OPSET, WRITERS, check_writable, write_onnx
+from edgec.lowering.target import Options, Runner, Target, register
+
+
+def _write(graph: Graph, path: Path, options: Options) -> None:
+    write_onnx(graph, path, opset=int(options.get("opset", DEFAULT_OPSET)))
+
+
+def _load(path: Path, threads: int) -> Runner:
+    return OnnxRunner(path, threads)
+
+
+ONNX = register(
+    Target(
+        name="onnx",
+        summary="ONNX for ONNX Runtime and other readers",
+        suffix=".onnx",
+        pipeline="O2",
+        rules=WRITERS,
+        legalize=lambda graph: None,  # the write rules themselves decompose what an opset lacks
+        refused=check_writable,
+        write=_write,
+        runtime=RUNTIME,
+        load=_load,
+        option_names=("opset",),
+    )
+)

@@ -1,0 +1,103 @@
+"""What a target is: data about a device's format, rules that write it, and its real runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgec.ir import Array, Error, Finding, Graph, Kind, RuleTable
+
+Options = Mapping[str, Any]
+
+
+class Runner(Protocol):
+    """An artifact, loaded into its real runtime."""
+
+    @property
+    def input_names(self) -> Sequence[str]: ...
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name."""
+
+    def run_with_taps(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Every value that the runtime shows, intermediate ones included, by name."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The package that runs a target's artifacts.
+
+    Attributes:
+        module: the Python module to import.
+        extra: the extra of edgec that installs it.
+    """
+
+    module: str
+    extra: str
+
+    @property
+    def is_installed(self) -> bool:
+        return importlib.util.find_spec(self.module) is not None
+
+    def require(self) -> None:
+        """Raises Error of kind RUNTIME_MISSING when the module is not installed."""
+        if not self.is_installed:
+            raise Error(
+                Kind.RUNTIME_MISSING,
+                f"{self.module} is not installed",
+                instead=f"pip install 'edgec[{self.extra}]'",
+            )
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a graph can go.
+
+    Attributes:
+        name: as written after ``-t``.
+        summary: one line for people.
+        suffix: of the artifact's file name.
+        pipeline: the passes that run when the user names none.
+        rules: the table of write rules; its refusals say what cannot go there, and why.
+        legalize: rewrites what the format cannot say, in place.
+        refused: further reasons why single ops cannot go there (types, attribute limits).
+        write: writes the artifact to a path.
+        runtime: the package that runs it.
+        load: the artifact in its runtime, with so many threads.
+        precisions: element types it can be written in.
+    """
+
+    name: str
+    summary: str
+    suffix: str
+    pipeline: str
+    rules: RuleTable[Any]
+    legalize: Callable[[Graph], None]
+    refused: Callable[[Graph], list[Finding]]
+    write: Callable[[Graph, Path, Options], None]
+    runtime: Runtime
+    load: Callable[[Path, int], Runner]
+    precisions: tuple[str, ...] = ("fp32",)
+    option_names: tuple[str, ...] = field(default=())
+
+
+TARGETS: dict[str, Target] = {}
+
+
+def register(target: Target) -> Target:
+    """Make a target known by its name."""
+    if target.name in TARGETS:
+        raise TypeError(f"two targets are named {target.name!r}")
+    TARGETS[target.name] = target
+    return target
+
+
+def target_named(name: str) -> Target:
+    """The target with that name. Raises Error of kind USAGE when there is none."""
+    found = TARGETS.get(name)
+    if found is None:
+        raise Error(Kind.USAGE, f"there is no target {name!r}", instead=f"one of {sorted(TARGETS)}")
+    return found

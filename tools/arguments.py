@@ -1,0 +1,87 @@
+"""Command-line arguments that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgec.ir import Dim, DimError, Error, Graph, Kind, parse_dim, print_graph
+from edgec.passes import Settings
+from edgec.tools import driver
+
+STANDARD = "-"
+
+
+def add_model(parser: argparse.ArgumentParser, name: str = "model") -> None:
+    """MODEL and how its input shapes may be pinned."""
+    parser.add_argument(name, metavar=name.upper(), help=".onnx or .eir; - for standard input")
+    add_input_shape(parser)
+
+
+def add_input_shape(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--input-shape",
+        action="append",
+        default=[],
+        metavar="NAME:DIMS",
+        help="pin an input's shape, as in input:1x3x224x224; may be given several times",
+    )
+
+
+def add_watching(parser: argparse.ArgumentParser) -> None:
+    """How closely passes are watched."""
+    parser.add_argument("--print-after", choices=("none", "changed", "all"), default="none",
+                        help="print the graph after passes, to standard error")  # fmt: skip
+    parser.add_argument("--time", action="store_true", help="print what each pass took and did")
+    parser.add_argument("--verify-each", action="store_true", help="verify after every pass")
+    parser.add_argument("--check-numerics", action="store_true",
+                        help="hold every pass to its promise with the reference kernels")  # fmt: skip
+    parser.add_argument("--rewrite-limit", type=int, metavar="N",
+                        help="stop after N rewrites (to bisect)")  # fmt: skip
+
+
+def settings_of(chosen: argparse.Namespace, graph: Graph) -> Settings:
+    """The settings that ``add_watching``'s arguments amount to."""
+    return Settings(
+        verify_each=chosen.verify_each,
+        check_numerics=chosen.check_numerics,
+        print_after=chosen.print_after,
+        rewrite_limit=chosen.rewrite_limit,
+        save_ir=Path(chosen.save_ir) if getattr(chosen, "save_ir", None) else None,
+        repro=Path("repro.eir"),
+    )
+
+
+def load_model(text: str, shapes: Sequence[str] = ()) -> Graph:
+    """The model that a command-line argument names."""
+    input_shapes = parse_shapes(shapes)
+    if text == STANDARD:
+        return driver.load(sys.stdin.buffer.read(), input_shapes=input_shapes)
+    return driver.load(text, input_shapes=input_shapes)
+
+
+def save_model(graph: Graph, text: str) -> None:
+    """Write a graph where a command-line argument says; - is text on standard output."""
+    if text == STANDARD:
+        print(print_graph(graph))
+    else:
+        driver.save(graph, Path(text))
+
+
+def parse_shapes(texts: Sequence[str]) -> Mapping[str, Sequence[Dim]]:
+    """``name:1x3xHxW`` by input name. Raises Error when a text does not read."""
+    found: dict[str, Sequence[Dim]] = {}
+    for text in texts:
+        name, separator, dims = text.rpartition(":")
+        if not separator or not name:
+            raise Error(Kind.USAGE, f"cannot read the shape {text!r}", instead="name:1x3x224x224")
+        try:
+            parsed = [parse_dim(dim) for dim in dims.split("x")] if dims else []
+        except DimError as error:
+            raise Error(Kind.USAGE, f"cannot read the shape {text!r}: {error}") from error
+        if any(isinstance(dim, int) and dim < 0 for dim in parsed):
+            raise Error(Kind.USAGE, f"the shape {text!r} has a negative dimension")
+        found[name] = parsed
+    return found

@@ -1,0 +1,96 @@
+"""The ``edgec`` driver: parses the command line, runs a subcommand, turns errors into exit codes.
+
+Exit codes: 0 fine, 1 a check failed, 2 usage, 3 bad or unsupported input, 4 runtime missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from edgec.ir import Error, Kind
+from edgec.tools.commands import COMMANDS
+
+OUT_OF_MEMORY = "not enough memory for this model on this machine"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the driver; returns the exit code."""
+    parser = make_parser()
+    chosen = parser.parse_args(arguments)
+    if not hasattr(chosen, "run"):
+        parser.print_help()
+        return Kind.USAGE.exit_code
+    try:
+        code: int = chosen.run(chosen)
+        sys.stdout.flush()
+        return code
+    except Error as error:
+        return _report(error, as_json=chosen.json)
+    except MemoryError:
+        return _report(Error(Kind.READ, OUT_OF_MEMORY), as_json=chosen.json)
+    except BrokenPipeError:
+        # The reader of our output went away (head, less): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = _Parser(
+        prog="edgec",
+        description="Compile a trained network for small hardware, and prove the result.",
+        epilog="edgec COMMAND --help shows each command's options and examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.NAME,
+            help=command.SUMMARY,
+            description=command.SUMMARY,
+            epilog=f"examples:\n{command.EXAMPLES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.add_argument("--json", action="store_true", help="print the result as JSON")
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse exits with 2 on a usage error, which is our code for it too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"usage: {message}", file=sys.stderr)
+        sys.exit(Kind.USAGE.exit_code)
+
+
+def _report(error: Error, *, as_json: bool) -> int:
+    if as_json:
+        findings = [
+            {"where": f.where, "message": f.message, "instead": f.instead} for f in error.findings
+        ]
+        content = {"error": error.kind.value, "message": error.message, "findings": findings,
+                   "instead": error.instead}  # fmt: skip
+        print(json.dumps(content, indent=2))
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("edgec")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

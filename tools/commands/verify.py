@@ -1,0 +1,84 @@
+"""edgec verify"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgec.ir import Error, Graph, Kind
+from edgec.lowering import TARGETS, Target, Verification, check_artifact, load_samples
+from edgec.tools import report
+from edgec.tools.arguments import add_model, load_model
+from edgec.tools.progress import compiling_kernels
+
+NAME = "verify"
+SUMMARY = "compare an artifact, run by its real runtime, with the reference kernels on the model"
+EXAMPLES = """\
+  edgec verify model.onnx out.onnx
+  edgec verify model.onnx out.onnx --data x.npz --per-layer"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument("artifact", metavar="ARTIFACT", help="what edgec compile wrote")
+    parser.add_argument("--data", metavar="X.NPZ",
+                        help="inputs by name, samples along the first axis; random if absent")  # fmt: skip
+    parser.add_argument("--per-layer", action="store_true",
+                        help="name the first layer that the runtime computes differently")  # fmt: skip
+    parser.add_argument("--threads", type=int, default=1)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    artifact = Path(chosen.artifact)
+    target = target_of(artifact)
+    target.runtime.require()
+    graph = load_model(chosen.model, chosen.input_shape)
+    samples = list(load_samples(Path(chosen.data), graph)) if chosen.data else None
+    lowered = _lowered(artifact, chosen) if chosen.per_layer else None
+    with compiling_kernels():
+        found = check_artifact(
+            graph,
+            target.load(artifact, chosen.threads),
+            samples=samples,
+            lowered=lowered,
+            per_layer=chosen.per_layer,
+            threads=chosen.threads,
+        )
+    if chosen.json:
+        report.print_json(found.as_json())
+    else:
+        _print(found, chosen.per_layer)
+    return 0 if found.ok else Kind.MISMATCH.exit_code
+
+
+def target_of(artifact: Path) -> Target:
+    """The target that writes files with this suffix. Raises Error when there is none."""
+    for target in TARGETS.values():
+        if artifact.suffix == target.suffix:
+            return target
+    raise Error(
+        Kind.USAGE, f"no target writes {artifact.suffix or 'such'} files",
+        instead=f"one of {sorted(t.suffix for t in TARGETS.values())}",
+    )  # fmt: skip
+
+
+def _lowered(artifact: Path, chosen: argparse.Namespace) -> Graph:
+    """The artifact as a graph of ours, whose values carry the names that the runtime shows."""
+    return load_model(str(artifact), chosen.input_shape)
+
+
+def _print(found: Verification, per_layer: bool) -> None:
+    rows = [
+        (name, "ok" if c else "DIFFERS", f"{c.normwise:.2e}", f"{c.max_abs:.2e}",
+         f"{c.sqnr_db:.1f}")
+        for name, c in found.outputs.items()
+    ]  # fmt: skip
+    report.print_table(("output", "", "normwise", "max abs", "SQNR dB"), rows)
+    needed = "none would pass" if found.needed is None else f"{found.needed:.2e}"
+    print(f"allowed {found.tolerance.relative:.2e} ({found.tolerance.why}); needed: {needed}")
+    for name, comparison in found.outputs.items():
+        if not comparison:
+            print(f"output {name!r}:\n{comparison}")
+    if per_layer:
+        print(f"{found.layers_compared} intermediate values compared; first that differs: "
+              f"{found.first_difference or 'none'}")  # fmt: skip

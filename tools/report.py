@@ -1,0 +1,72 @@
+"""Printing results: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from edgec.passes import PassReport
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+    """A table on standard output; columns of numbers are set right."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+def print_json(content: Any) -> None:
+    print(json.dumps(content, indent=2, default=str))
+
+
+def megabytes(count: float) -> str:
+    return f"{count / 1e6:.2f}"
+
+
+def pass_rows(reports: Sequence[PassReport]) -> list[list[str]]:
+    """Name, milliseconds, ops before and after, and what was applied, for each pass."""
+    rows = []
+    for report in reports:
+        applied = report.statistics.applied.most_common(4)
+        shown = ", ".join(f"{count} {rule}" for rule, count in applied)
+        before, after = report.before.total(), report.after.total()
+        change = f"{before} → {after}" if before != after else str(before)
+        rows.append([report.name, f"{1000 * report.seconds:.1f}", change, shown, report.numerics])
+    return rows
+
+
+PASS_COLUMNS = ("pass", "ms", "ops", "rewrites", "numbers")
+
+
+def reports_json(reports: Sequence[PassReport]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": report.name,
+            "seconds": report.seconds,
+            "changed": report.changed,
+            "ops_before": report.before.total(),
+            "ops_after": report.after.total(),
+            "applied": dict(report.statistics.applied),
+            "near_misses": [
+                {"rule": rule, "reason": reason, "count": count,
+                 "example": report.statistics.examples[rule, reason]}
+                for (rule, reason), count in report.statistics.near_misses.items()
+            ],
+            "numerics": report.numerics,
+        }
+        for report in reports
+    ]  # fmt: skip
+
+
+def _is_number(cell: object) -> bool:
+    text = str(cell).replace(",", "").replace("%", "").strip()
+    return text in ("", "-") or text.replace(".", "", 1).replace("e-", "", 1).isdigit()
