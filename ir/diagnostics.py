@@ -29,6 +29,9 @@ class Kind(Enum):
 _EXIT_CODES = {Kind.MISMATCH: 1, Kind.PASS: 1, Kind.USAGE: 2, Kind.RUNTIME_MISSING: 4}
 
 
+MAX_SHOWN = 50  # findings in an error's text; ``findings`` holds all of them
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong: where it is, what is wrong, what to do about it."""
@@ -70,7 +73,9 @@ class Error(Exception):
 
     def __str__(self) -> str:
         lines = [f"{self.kind.value}: {self.message}"]
-        lines += [f"  {finding}" for finding in self.findings]
+        lines += [f"  {finding}" for finding in self.findings[:MAX_SHOWN]]
+        if len(self.findings) > MAX_SHOWN:
+            lines.append(f"  … and {len(self.findings) - MAX_SHOWN} more")
         if self.instead:
             lines.append(f"  try: {self.instead}")
         return "\n".join(lines)

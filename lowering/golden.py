@@ -44,7 +44,7 @@ class Verification:
     def needed(self) -> float | None:
         """Smallest relative tolerance that would have passed; None when none would."""
         found = [c.needed for c in self.outputs.values()]
-        return None if None in found else max((n for n in found if n is not None), default=0.0)
+        return None if None in found else max((n.relative for n in found if n is not None), default=0.0)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -35,6 +35,9 @@ class Miss:
     near: bool = False
 
 
+ELSEWHERE = ""  # what a check returns for ops that its rule is not about
+
+
 class Match:
     """What a pattern captured: ops and values by the names given with ``@`` and ``var``."""
 
@@ -326,6 +329,44 @@ def node(
     return NodePattern(options, by_name, attributes, attrs is CARRY, shared=shared)
 
 
+@dataclass(frozen=True)
+class LoosePattern(RootPattern):
+    """Matches an op by class and first operands only; see ``loose``."""
+
+    classes: tuple[type[Op], ...]
+    operands: tuple[ValuePattern, ...]
+    name: str = ""
+
+    def __matmul__(self, name: str) -> LoosePattern:
+        return LoosePattern(self.classes, self.operands, name)
+
+    def match_value(self, value: Value | None, match: Match) -> Miss | None:
+        producer = None if value is None else value.producer
+        if producer is None or value is not producer.results[0]:
+            return Miss("another op stands there")
+        miss = self.match_op(producer, match)
+        if miss is None:
+            match.interior.append(producer)
+        return miss
+
+    def match_op(self, op: Op, match: Match) -> Miss | None:
+        if type(op) not in self.classes:
+            return Miss("another op stands there")
+        for pattern, value in zip(self.operands, op.operands, strict=False):
+            miss = pattern.match_value(value, match)
+            if miss is not None:
+                return miss
+        if self.name:
+            match.captures[self.name] = op
+        return None
+
+
+def loose(classes: type[Op] | tuple[type[Op], ...], *operands: ValuePattern) -> LoosePattern:
+    """A pattern that is not closed: any attributes, and any operands after the given ones. For
+    rules that hold for several op classes and ask the op itself in ``check``."""
+    return LoosePattern(classes if isinstance(classes, tuple) else (classes,), operands)
+
+
 class Pattern:
     """A rewrite rule. The docstring's first line is its formula.
 
@@ -336,7 +377,8 @@ class Pattern:
     match: ClassVar[RootPattern]
 
     def check(self, m: Match) -> str | None:
-        """Why this match must be left alone, None when it may be rewritten."""
+        """Why this match must be left alone, None when it may be rewritten; ``ELSEWHERE`` when it
+        is none of the rule's business and not to be counted as a near miss."""
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value | Sequence[Value]:
@@ -364,7 +406,7 @@ def try_match(pattern: Pattern, root: Op) -> Match | Miss:
     if miss is not None:
         return miss
     reason = pattern.check(match)
-    return match if reason is None else Miss(reason, near=True)
+    return match if reason is None else Miss(reason, near=reason != ELSEWHERE)
 
 
 def _exposed(match: Match, root: Op) -> Miss | None:

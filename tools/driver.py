@@ -16,6 +16,7 @@ from typing import Any
 from edgec.ir import Array, Dim, Error, Graph, Kind, load_text, parse_graph, save_text
 from edgec.lowering import Verification, check_artifact, legalize, target_named
 from edgec.lowering.onnx import read_onnx, write_onnx
+from edgec.lowering.registry import ONNX
 from edgec.passes import Pass, PassManager, PassReport, Settings, parse_pipeline
 
 Shapes = Mapping[str, Sequence["Dim | str"]]
@@ -86,7 +87,7 @@ def optimize(
 
 def compile(  # noqa: A001  (the word that users look for)
     graph: Graph,
-    target: str = "onnx",
+    target: str = ONNX.name,
     output: str | os.PathLike[str] | None = None,
     *,
     pipeline: str | Sequence[Pass] | None = None,

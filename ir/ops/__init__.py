@@ -50,7 +50,9 @@ from edgec.ir.ops.binary import (
 from edgec.ir.ops.einsum import Einsum
 from edgec.ir.ops.fused import FUSED_ACTIVATIONS, check_fused
 from edgec.ir.ops.linear import Det, MatMul
-from edgec.ir.ops.movement import Reshape, expressible
+from edgec.ir.ops.movement import Concat, Expand, Reshape, Tile, Transpose, expressible
+from edgec.ir.ops.movement_blocks import DepthToSpace, ReverseSequence, SpaceToDepth
+from edgec.ir.ops.movement_parts import Pad, Slice, Split
 from edgec.ir.ops.nn import Conv
 from edgec.ir.ops.nn_variants import ConvTranspose, DeformConv
 from edgec.ir.ops.norm import BatchNorm, GroupNorm, InstanceNorm
@@ -72,6 +74,7 @@ from edgec.ir.ops.reduce import (
     ReduceSum,
     ReduceSumSquare,
 )
+from edgec.ir.ops.resize import GridSample, Resize
 from edgec.ir.ops.scan_axis import ArgExtreme, ArgMax, ArgMin, CumProd, CumSum, Running
 from edgec.ir.ops.shape import CountOf, DimsOf, Fill, Range
 from edgec.ir.ops.signal import Dft, MelWeightMatrix, Stft
@@ -140,6 +143,7 @@ __all__ = [
     "Celu",
     "Clip",
     "Comparison",
+    "Concat",
     "Conv",
     "ConvTranspose",
     "Cos",
@@ -148,6 +152,7 @@ __all__ = [
     "CumProd",
     "CumSum",
     "DeformConv",
+    "DepthToSpace",
     "Det",
     "Dft",
     "DimsOf",
@@ -157,11 +162,13 @@ __all__ = [
     "Equal",
     "Erf",
     "Exp",
+    "Expand",
     "Fill",
     "Floor",
     "Gelu",
     "Greater",
     "GreaterEqual",
+    "GridSample",
     "GroupNorm",
     "HardSigmoid",
     "HardSwish",
@@ -194,6 +201,7 @@ __all__ = [
     "Not",
     "Or",
     "PRelu",
+    "Pad",
     "Pool",
     "Pow",
     "RandomNormal",
@@ -214,6 +222,8 @@ __all__ = [
     "ReduceSumSquare",
     "Relu",
     "Reshape",
+    "Resize",
+    "ReverseSequence",
     "RmsNorm",
     "RoiAlign",
     "Round",
@@ -226,16 +236,21 @@ __all__ = [
     "Silu",
     "Sin",
     "Sinh",
+    "Slice",
     "Softmax",
     "SoftmaxLike",
     "Softplus",
     "Softsign",
+    "SpaceToDepth",
+    "Split",
     "Sqrt",
     "Stft",
     "Sub",
     "Tan",
     "Tanh",
     "ThresholdedRelu",
+    "Tile",
+    "Transpose",
     "Unary",
     "Where",
     "Xor",

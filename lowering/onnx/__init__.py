@@ -1,5 +1,6 @@
 """ONNX: the reader, the writer, and the rules of both by family."""
 
+from edgec.lowering.onnx.graphsurgeon import from_graphsurgeon, to_graphsurgeon
 from edgec.lowering.onnx.node import READERS
 from edgec.lowering.onnx.reader import read_onnx
 from edgec.lowering.onnx.runner import OnnxRunner
@@ -13,7 +14,9 @@ __all__ = [
     "WRITERS",
     "OnnxRunner",
     "check_writable",
+    "from_graphsurgeon",
     "read_onnx",
+    "to_graphsurgeon",
     "to_model",
     "write_onnx",
 ]

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgec.passes.canonicalize import casts, clips, constants, identities, repeats
 from edgec.passes.context import PatternPass
 from edgec.passes.pattern import Pattern
 from edgec.passes.promise import Exact
+
+# Tried in this order at each op: what removes an op comes before what rewrites it.
+RULES: tuple[type[Pattern], ...] = (
+    *identities.RULES,
+    *repeats.RULES,
+    *casts.RULES,
+    *clips.RULES,
+    *constants.RULES,
+)
+_PATTERNS: tuple[Pattern, ...] = tuple(rule() for rule in RULES)
 
 
 @dataclass(frozen=True)
@@ -18,4 +29,4 @@ class Canonicalize(PatternPass):
     promise = Exact()
 
     def patterns(self) -> Sequence[Pattern]:
-        return ()
+        return _PATTERNS

@@ -1,0 +1,40 @@
+# Every target sets up .venv first; nothing else is needed on a fresh machine but Python 3.11+.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check bench conformance fuzz test-large docs clean
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)  ## compile the bundled model for every target of this machine, and prove it
+	$(BIN)/python -m edgec.tools.demo
+
+test: $(STAMP)  ## the tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## style, strict types, import directions, stale docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m edgec.tools.typecheck
+	$(BIN)/python -m edgec.tools.staledocs
+
+bench: $(STAMP)  ## tables of docs/benchmarks.md; MODELS=folder of .onnx files
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m edgec.tools.bench $(if $(MODELS),--models $(MODELS))
+
+conformance: $(STAMP)  ## ONNX's published cases, all kinds
+	$(BIN)/python tests/conformance/suite.py --all
+
+fuzz: $(STAMP)  ## random graphs and pass lists, open-ended, seed printed; SECONDS=600
+	$(BIN)/python -m pytest tests/properties --hypothesis-seed=random -o addopts= --import-mode=importlib
+
+docs: $(STAMP)  ## regenerate the generated pages
+	$(BIN)/python -m edgec.tools.staledocs --write
+
+clean:
+	rm -rf $(VENV) .tc build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

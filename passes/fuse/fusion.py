@@ -1,0 +1,32 @@
+"""Rules whose replacement is made while they are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgec.ir import Op, Rewriter, Value
+from edgec.passes.pattern import Match, Pattern
+
+
+class Fusion(Pattern):
+    """Base of the rules that find out whether they apply by making the op that takes the root's
+    place. Making an op changes no graph."""
+
+    def fused(self, m: Match) -> Op | str:
+        """The op that takes the place of the root, or why there is none."""
+        raise NotImplementedError
+
+    def check(self, m: Match) -> str | None:
+        found = self.fused(m)
+        if isinstance(found, str):
+            return found
+        m.captures["made"] = found
+        return None
+
+    def build(self, m: Match, rw: Rewriter) -> Value | Sequence[Value]:
+        return rw.add(m.made).results
+
+
+def with_source(op: Op, x: Value) -> Op:
+    """The op with another first operand."""
+    return op.copy(operands=[x, *op.operands[1:]])

@@ -1,0 +1,178 @@
+"""Scales and shifts by constants into the weights and the bias of a linear op beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgec.ir import Op
+from edgec.ir.ops import Add, Div, Mul, Neg, Sub
+from edgec.passes.fuse.carriers import CARRIERS, LINEAR, after, before, result_axis, source_axis
+from edgec.passes.fuse.channels import Affine, Vector, is_plain_float, per_channel
+from edgec.passes.fuse.fusion import Fusion, with_source
+from edgec.passes.pattern import ANY, Match, Pattern, const, loose, node
+
+_MORE_AXES = "the constant varies along more than the channels"
+_ENLARGES = "the constant enlarges the result"
+_ZERO = "the divisor has zeros"
+
+_CARRIER = loose(CARRIERS) @ "carrier"
+
+
+class _Affine(Fusion):
+    """Base: ``affine`` is what the rule's elementwise op does, given its constant."""
+
+    @staticmethod
+    def affine(c: Vector) -> Affine | str:
+        raise NotImplementedError
+
+
+class _After(_Affine):
+    """Base: the elementwise op reads the result of the linear one."""
+
+    def fused(self, m: Match) -> Op | str:
+        result = m.carrier.result
+        if m.root.result.type != result.type:
+            return _ENLARGES
+        vector = per_channel(m.c, result, result_axis(m.carrier)) if m.get("c") else np.ones(1)
+        if vector is None or not is_plain_float(m.get("c")):
+            return _MORE_AXES
+        affine = self.affine(vector)
+        return affine if isinstance(affine, str) else after(m.carrier, affine)
+
+
+class _Before(_Affine):
+    """Base: the linear op reads the result of the elementwise one."""
+
+    def fused(self, m: Match) -> Op | str:
+        if m.inner.result.type != m.x.type:
+            return _ENLARGES
+        vector = per_channel(m.c, m.x, source_axis(m.linear)) if m.get("c") else np.ones(1)
+        if vector is None or not is_plain_float(m.get("c")):
+            return _MORE_AXES
+        affine = self.affine(vector)
+        made = affine if isinstance(affine, str) else before(m.linear, affine)
+        return made if isinstance(made, str) else with_source(made, m.x)
+
+
+class _Mul(_Affine):
+    @staticmethod
+    def affine(c: Vector) -> Affine | str:
+        return Affine(scale=c)
+
+
+class _Div(_Affine):
+    @staticmethod
+    def affine(c: Vector) -> Affine | str:
+        return Affine(scale=1 / c) if np.all(c != 0) else _ZERO
+
+
+class _Add(_Affine):
+    @staticmethod
+    def affine(c: Vector) -> Affine | str:
+        return Affine(shift=c)
+
+
+class _Sub(_Affine):
+    @staticmethod
+    def affine(c: Vector) -> Affine | str:
+        return Affine(shift=-c)
+
+
+class _SubFrom(_Affine):
+    @staticmethod
+    def affine(c: Vector) -> Affine | str:
+        return Affine(scale=-np.ones(1), shift=c)
+
+
+class _Neg(_Affine):
+    @staticmethod
+    def affine(c: Vector) -> Affine | str:
+        return Affine(scale=-c)
+
+
+class FuseMulAfter(_Mul, _After):
+    """linear(x, w, b) * c  ->  linear(x, w * c, b * c);  c per output channel"""
+
+    match = node(Mul, _CARRIER, const("c")) @ "root"
+
+
+class FuseDivAfter(_Div, _After):
+    """linear(x, w, b) / c  ->  linear(x, w / c, b / c);  c per output channel"""
+
+    match = node(Div, _CARRIER, const("c")) @ "root"
+
+
+class FuseAddAfter(_Add, _After):
+    """linear(x, w, b) + c  ->  linear(x, w, b + c);  c per output channel"""
+
+    match = node(Add, _CARRIER, const("c")) @ "root"
+
+
+class FuseSubAfter(_Sub, _After):
+    """linear(x, w, b) - c  ->  linear(x, w, b - c);  c per output channel"""
+
+    match = node(Sub, _CARRIER, const("c")) @ "root"
+
+
+class FuseSubFromAfter(_SubFrom, _After):
+    """c - linear(x, w, b)  ->  linear(x, -w, c - b);  c per output channel"""
+
+    match = node(Sub, const("c"), _CARRIER) @ "root"
+
+
+class FuseNegAfter(_Neg, _After):
+    """-linear(x, w, b)  ->  linear(x, -w, -b)"""
+
+    match = node(Neg, _CARRIER) @ "root"
+
+
+class FuseMulBefore(_Mul, _Before):
+    """linear(x * c, w, b)  ->  linear(x, w * c, b);  c per input channel"""
+
+    match = loose(LINEAR, node(Mul, ANY @ "x", const("c")) @ "inner") @ "linear"
+
+
+class FuseDivBefore(_Div, _Before):
+    """linear(x / c, w, b)  ->  linear(x, w / c, b);  c per input channel"""
+
+    match = loose(LINEAR, node(Div, ANY @ "x", const("c")) @ "inner") @ "linear"
+
+
+class FuseAddBefore(_Add, _Before):
+    """linear(x + c, w, b)  ->  linear(x, w, b + sum of w * c);  without padding, which stays 0"""
+
+    match = loose(LINEAR, node(Add, ANY @ "x", const("c")) @ "inner") @ "linear"
+
+
+class FuseSubBefore(_Sub, _Before):
+    """linear(x - c, w, b)  ->  linear(x, w, b - sum of w * c);  without padding, which stays 0"""
+
+    match = loose(LINEAR, node(Sub, ANY @ "x", const("c")) @ "inner") @ "linear"
+
+
+class FuseSubFromBefore(_SubFrom, _Before):
+    """linear(c - x, w, b)  ->  linear(x, -w, b + sum of w * c);  without padding, which stays 0"""
+
+    match = loose(LINEAR, node(Sub, const("c"), ANY @ "x") @ "inner") @ "linear"
+
+
+class FuseNegBefore(_Neg, _Before):
+    """linear(-x, w, b)  ->  linear(x, -w, b)"""
+
+    match = loose(LINEAR, node(Neg, ANY @ "x") @ "inner") @ "linear"
+
+
+RULES: tuple[type[Pattern], ...] = (
+    FuseMulAfter,
+    FuseDivAfter,
+    FuseAddAfter,
+    FuseSubAfter,
+    FuseSubFromAfter,
+    FuseNegAfter,
+    FuseMulBefore,
+    FuseDivBefore,
+    FuseAddBefore,
+    FuseSubBefore,
+    FuseSubFromBefore,
+    FuseNegBefore,
+)
