@@ -37,7 +37,8 @@ class DType:
         """Smallest and largest finite value."""
         if self.family == "bool":
             return 0, 1
-        info = ml_dtypes.finfo(self.numpy) if self.is_float else ml_dtypes.iinfo(self.numpy)
+        describe: Any = ml_dtypes.finfo if self.is_float else ml_dtypes.iinfo
+        info = describe(self.numpy)
         return (float(info.min), float(info.max)) if self.is_float else (int(info.min), int(info.max))
 
     def __repr__(self) -> str:

@@ -81,8 +81,11 @@ def variadic() -> Any:
     return _Declared("variadic")
 
 
-def attr(*, default: Any = REQUIRED) -> Any:
-    """Declare an attribute, required unless it has a default."""
+def attr(*, default: Any = REQUIRED, kw_only: bool = True) -> Any:
+    """Declare an attribute, required unless it has a default.
+
+    Type checkers want ``kw_only=True`` said where a required one follows an optional operand.
+    """
     return _Declared("attribute", default)
 
 
@@ -248,7 +251,7 @@ class Op:
         """The trait as the class declared it: an instance when it has fields, else the class."""
         for own in cls.traits:
             if own is trait or isinstance(own, trait):
-                return own  # type: ignore[return-value]  # narrowed by identity or isinstance
+                return own
         return None
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgec.ir.types import TensorType
 from edgec.ir.weight import Array, Weight
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from edgec.ir.op import Op
 
 
-class Use(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Use:
     """One place where a value is read: operand number ``index`` of ``op``."""
 
     op: Op

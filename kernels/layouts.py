@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from edgec.ir import Array, DType
-from edgec.kernels.precision import narrow, widen
+from edgec.kernels.precision import rounded, widened
 
 
 def channels_first(x: Array, layout: str) -> Array:
     """``x`` contiguous with channels second, in the type to compute in."""
-    return np.ascontiguousarray(widen(moved_first(x, layout)))
+    return np.ascontiguousarray(widened(moved_first(x, layout)))
 
 
 def moved_first(x: Array, layout: str) -> Array:
@@ -21,4 +21,4 @@ def moved_first(x: Array, layout: str) -> Array:
 def channels_placed(y: Array, layout: str, dtype: DType) -> Array:
     """``y`` [N, C, *spatial] contiguous in the layout and rounded to ``dtype``."""
     moved = y if layout == "nchw" else np.moveaxis(y, 1, -1)
-    return np.ascontiguousarray(narrow(moved, dtype))
+    return rounded(moved, dtype.numpy)

@@ -11,7 +11,7 @@ from edgec.ir.ops import Conv, ConvTranspose, DeformConv
 from edgec.kernels.fused import apply_fused, clip_bounds
 from edgec.kernels.layouts import channels_first, channels_placed
 from edgec.kernels.loops.scratch import Scratch
-from edgec.kernels.precision import wide_dtype, widen
+from edgec.kernels.precision import working, widened
 from edgec.kernels.table import KERNELS
 
 _SCRATCH = Scratch()  # grows to the largest layer seen
@@ -76,13 +76,13 @@ def deform_conv(
     """Samples in float64 rounded once, accumulates as conv: at most (K + 2)·u·Σ|x·w| away."""
     from edgec.kernels.loops import deform_conv as loops
 
-    source = np.ascontiguousarray(widen(x))
+    source = np.ascontiguousarray(widened(x))
     window = op.window
     begin, _ = window.padding(x.shape[2:])
     y = np.empty((x.shape[0], w.shape[0], *offset.shape[2:]), source.dtype)
     loops.deform_conv(
-        source, np.ascontiguousarray(widen(w)), widen(offset),
-        None if bias is None else widen(bias), None if mask is None else widen(mask),
+        source, np.ascontiguousarray(widened(w)), widened(offset),
+        None if bias is None else widened(bias), None if mask is None else widened(mask),
         window.strides, begin, window.dilations, op.groups, op.offset_groups, y, _SCRATCH,
     )  # fmt: skip
     return channels_placed(y, "nchw", op.x.type.dtype)
@@ -92,14 +92,14 @@ def _prepared(
     op: Conv | ConvTranspose, x: Array, w: Array, bias: Array | None
 ) -> tuple[Array, Array, Array | None]:
     """The operands in the dtype to accumulate in, contiguous, channels first."""
-    dtype = wide_dtype(op.x.type.dtype)
+    dtype = working(op.x.type.dtype.numpy)
     offset = None if bias is None else np.ascontiguousarray(bias, dtype=dtype)
     return channels_first(x, op.layout), np.ascontiguousarray(w, dtype=dtype), offset
 
 
 def _target(op: Conv | ConvTranspose, out: Array | None, shape: tuple[int, ...]) -> Array:
     """The executor's buffer where the result can be computed in place, else a new array."""
-    dtype = wide_dtype(op.x.type.dtype)
+    dtype = working(op.x.type.dtype.numpy)
     if out is not None and op.layout == "nchw" and out.dtype == dtype:
         return out
     return np.empty(shape, dtype)

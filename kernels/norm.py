@@ -6,7 +6,7 @@ import numpy as np
 
 from edgec.ir import Array, Ints
 from edgec.ir.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LpNorm, Lrn, RmsNorm
-from edgec.kernels.precision import narrow, wide_dtype
+from edgec.kernels.precision import rounded, working
 from edgec.kernels.table import KERNELS
 
 
@@ -17,7 +17,7 @@ def batch_norm(
 ) -> Array:  # fmt: skip
     """In float32 (float64 for float64), the factor found in float64: at most
     3·u·(|factor·(x - mean)| + |beta|) away."""
-    dtype = wide_dtype(op.x.type.dtype)
+    dtype = working(op.x.type.dtype.numpy)
     along = [1] * x.ndim
     along[op.axis] = -1
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -26,7 +26,7 @@ def batch_norm(
         np.subtract(x, mean.astype(dtype).reshape(along), out=target, dtype=dtype)
         np.multiply(target, factor.astype(dtype).reshape(along), out=target)
         np.add(target, beta.astype(dtype).reshape(along), out=target)
-    return target if target is out else narrow(target, op.x.type.dtype, out)
+    return target if target is out else rounded(target, op.x.type.dtype.numpy, out)
 
 
 @KERNELS.rule(InstanceNorm)
@@ -38,7 +38,7 @@ def instance_norm(op: InstanceNorm, x: Array, gamma: Array, beta: Array) -> Arra
     y = _standardized(x, spatial, op.eps)
     y *= gamma.reshape(along)
     y += beta.reshape(along)
-    return narrow(y, op.x.type.dtype)
+    return rounded(y, op.x.type.dtype.numpy)
 
 
 @KERNELS.rule(GroupNorm)
@@ -48,7 +48,7 @@ def group_norm(op: GroupNorm, x: Array, gamma: Array, beta: Array) -> Array:
     y = _standardized(x.reshape(split), tuple(range(2, len(split))), op.eps).reshape(x.shape)
     y *= gamma.reshape(along)
     y += beta.reshape(along)
-    return narrow(y, op.x.type.dtype)
+    return rounded(y, op.x.type.dtype.numpy)
 
 
 @KERNELS.rule(LayerNorm)
@@ -57,7 +57,7 @@ def layer_norm(op: LayerNorm, x: Array, gamma: Array, beta: Array | None) -> Arr
     y *= gamma
     if beta is not None:
         y += beta
-    return narrow(y, op.x.type.dtype)
+    return rounded(y, op.x.type.dtype.numpy)
 
 
 @KERNELS.rule(RmsNorm)
@@ -67,7 +67,7 @@ def rms_norm(op: RmsNorm, x: Array, gamma: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         wide /= np.sqrt(square + op.eps)
     wide *= gamma
-    return narrow(wide, op.x.type.dtype)
+    return rounded(wide, op.x.type.dtype.numpy)
 
 
 @KERNELS.rule(LpNorm)
@@ -77,7 +77,7 @@ def lp_norm(op: LpNorm, x: Array) -> Array:
         norm = np.abs(wide).sum(axis=op.axis, keepdims=True)
     else:
         norm = np.sqrt(np.square(wide).sum(axis=op.axis, keepdims=True))
-    return narrow(np.divide(wide, norm, out=np.zeros_like(wide), where=norm != 0), op.x.type.dtype)
+    return rounded(np.divide(wide, norm, out=np.zeros_like(wide), where=norm != 0), op.x.type.dtype.numpy)
 
 
 @KERNELS.rule(Lrn)
@@ -92,7 +92,7 @@ def lrn(op: Lrn, x: Array) -> Array:
             sums[:, first:last] += squares[:, first + shift : last + shift]
     with np.errstate(invalid="ignore", divide="ignore"):
         wide /= (op.bias + op.alpha / op.size * sums) ** op.beta
-    return narrow(wide, op.x.type.dtype)
+    return rounded(wide, op.x.type.dtype.numpy)
 
 
 def _standardized(x: Array, axes: Ints, eps: float) -> Array:

@@ -12,7 +12,7 @@ from edgec.ir.ops.pool import Pool
 from edgec.ir.ops.windows import Window
 from edgec.kernels.layouts import channels_first, channels_placed, moved_first
 from edgec.kernels.loops.scratch import Scratch
-from edgec.kernels.precision import narrow, widen
+from edgec.kernels.precision import rounded, widened
 from edgec.kernels.table import KERNELS
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def roi_align(op: RoiAlign, x: Array, rois: Array, batch_indices: Array) -> Arra
     from edgec.kernels.loops import roi as loops
 
     align = loops.RoiAlign(op.ratio, op.scale, op.half_pixel, op.mode == "max")
-    source = np.ascontiguousarray(widen(x))
+    source = np.ascontiguousarray(widened(x))
     y = np.empty((rois.shape[0], x.shape[1], *op.size), source.dtype)
     loops.roi_align(source, rois, batch_indices, align, y)
-    return narrow(y, op.x.type.dtype)
+    return rounded(y, op.x.type.dtype.numpy)
 
 
 def _pooled_shape(op: Pool, shape: tuple[int, ...]) -> tuple[int, ...]:

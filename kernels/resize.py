@@ -9,7 +9,7 @@ import numpy as np
 from edgec.ir import Array
 from edgec.ir.ops import GridSample, Resize
 from edgec.ir.ops.resize import bounded_sizes, scaled_dim
-from edgec.kernels.precision import narrow, widen
+from edgec.kernels.precision import rounded, widened
 from edgec.kernels.table import KERNELS
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def resize(
     sampling = Sampling(
         op.mode, op.coordinates, op.nearest, op.cubic_a, op.exclude_outside, op.antialias
     )
-    source = np.ascontiguousarray(x if op.mode == "nearest" else widen(x))
+    source = np.ascontiguousarray(x if op.mode == "nearest" else widened(x))
     y = np.empty(tuple(axis.size_out for axis in axes), source.dtype)
     loops.resize(source, axes, sampling, op.extrapolation, y)
-    return narrow(y, op.x.type.dtype)
+    return rounded(y, op.x.type.dtype.numpy)
 
 
 def _axes(
@@ -68,8 +68,8 @@ def grid_sample(op: GridSample, x: Array, grid: Array) -> Array:
     """Positions, weights and sums in float64, rounded once."""
     from edgec.kernels.loops import grid_sample as loops
 
-    source = np.ascontiguousarray(widen(x))
-    positions = np.ascontiguousarray(widen(grid))
+    source = np.ascontiguousarray(widened(x))
+    positions = np.ascontiguousarray(widened(grid))
     y = np.empty((*x.shape[:2], *grid.shape[1:-1]), source.dtype)
     loops.grid_sample(source, positions, op.mode, op.padding, op.align_corners, y)
-    return narrow(y, op.x.type.dtype)
+    return rounded(y, op.x.type.dtype.numpy)

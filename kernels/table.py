@@ -25,6 +25,7 @@ FAMILIES = (
     "binary",
     "control",
     "detect",
+    "einsum",
     "index",
     "linear",
     "movement",
@@ -36,8 +37,10 @@ FAMILIES = (
     "recurrent",
     "reduce",
     "resize",
+    "scan_axis",
     "shape",
     "signal",
+    "softmax",
     "unary",
 )
 

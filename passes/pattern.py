@@ -411,13 +411,14 @@ def try_match(pattern: Pattern, root: Op) -> Match | Miss:
 
 def _exposed(match: Match, root: Op) -> Miss | None:
     """A miss when something outside the match sees one of its interior ops."""
+    inside = {root, *match.interior}
+    kept = {found for found in match.captures.values() if isinstance(found, Value)}
     for op in match.interior:
-        for result in op.results:
-            for user in result.users:
-                if user is not root and user not in match.interior:
-                    return Miss(f"the result of {op.op_name} has other uses", near=True)
         if op.graph is not root.graph:
             return Miss(f"{op.op_name} stands in another graph", near=True)
+        for result in op.results:
+            if result in kept or not inside.issuperset(result.users):
+                return Miss(f"the result of {op.op_name} has other uses", near=True)
     return None
 
 

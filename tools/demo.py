@@ -46,8 +46,8 @@ def main() -> None:
 
 def normalized(pixels: Array) -> Array:
     """u8[n,28,28] to the f32[n,1,28,28] that the model wants."""
-    scaled = (pixels.astype(np.float32) / np.float32(255) - np.float32(MEAN)) / np.float32(DEVIATION)
-    return scaled[:, None]
+    unit = pixels.astype(np.float32) / np.float32(255)
+    return ((unit - np.float32(MEAN)) / np.float32(DEVIATION))[:, None]
 
 
 def _rows(

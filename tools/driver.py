@@ -85,7 +85,7 @@ def optimize(
     return PassManager(passes, settings, output=_to_stderr).run(graph)
 
 
-def compile(  # noqa: A001  (the word that users look for)
+def compile(
     graph: Graph,
     target: str = ONNX.name,
     output: str | os.PathLike[str] | None = None,
@@ -140,11 +140,12 @@ def mismatch(verification: Verification, path: Path) -> Error:
     """The error that says how far an artifact is off."""
     lines = [f"output {name!r}: {c}" for name, c in verification.outputs.items() if not c]
     needed = verification.needed
-    hint = "no tolerance would pass" if needed is None else f"a tolerance of {needed:.2e} would pass"
+    hint = "no tolerance would pass" if needed is None else f"{needed:.2e} would pass"
     return Error(
         Kind.MISMATCH,
-        f"{path} does not compute what the model does (allowed {verification.tolerance.relative:.2e}"
-        f" for {verification.tolerance.why}; {hint})\n  " + "\n  ".join(lines),
+        f"{path} does not compute what the model does; {hint}, allowed are "
+        f"{verification.tolerance.relative:.2e} ({verification.tolerance.why})\n  "
+        + "\n  ".join(lines),
         instead="edgec opt … --check-numerics names the pass; edgec verify --per-layer the layer",
     )
 

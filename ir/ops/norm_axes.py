@@ -17,7 +17,7 @@ class LayerNorm(Op, name="norm.layer_norm"):
     x: Value = operand()
     gamma: Value = operand()
     beta: Value | None = operand(default=None)
-    axis: int = attr()
+    axis: int = attr(kw_only=True)
     eps: float = attr(default=1e-5)
 
     def infer(self) -> Types:

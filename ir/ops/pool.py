@@ -150,7 +150,7 @@ class MaxUnpool(Op, name="nn.max_unpool"):
     x: Value = operand()
     indices: Value = operand()
     shape: Value | None = operand(default=None)
-    kernel: Ints = attr()
+    kernel: Ints = attr(kw_only=True)
     stride: Ints = attr(default=())
     pads: Ints = attr(default=())
 

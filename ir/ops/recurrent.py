@@ -100,7 +100,7 @@ class Recurrent(Op):
 class Rnn(Recurrent, name="rnn.rnn"):
     """h' = f(x w^T + h r^T + b)"""
 
-    hidden: int = attr()
+    hidden: int = attr(kw_only=True)
     direction: str = attr(default="forward")
     activations: Strs = attr(default=())
     alphas: Floats = attr(default=())
@@ -120,7 +120,7 @@ class Gru(Recurrent, name="rnn.gru"):
     gate scales (h r_h^T + recurrence bias) instead of h (Cho et al., 2014; ONNX GRU-22).
     """
 
-    hidden: int = attr()
+    hidden: int = attr(kw_only=True)
     direction: str = attr(default="forward")
     activations: Strs = attr(default=())
     alphas: Floats = attr(default=())
@@ -147,7 +147,7 @@ class Lstm(Recurrent, name="rnn.lstm"):
 
     c0: Value | None = operand(default=None)
     p: Value | None = operand(default=None)
-    hidden: int = attr()
+    hidden: int = attr(kw_only=True)
     direction: str = attr(default="forward")
     activations: Strs = attr(default=())
     alphas: Floats = attr(default=())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
 import onnx.defs
@@ -31,7 +32,7 @@ def function_body(
         None when the operator has no function body.
     """
     try:
-        schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
+        schema: Any = onnx.defs.get_schema(node.op_type, opset, node.domain)
     except onnx.defs.SchemaError:
         return None
     if not (schema.has_function or schema.has_context_dependent_function):
@@ -43,7 +44,7 @@ def function_body(
 
 
 def _function(
-    schema: onnx.defs.OpSchema, node: onnx.NodeProto, opset: int, inputs: Sequence[Value | None]
+    schema: Any, node: onnx.NodeProto, opset: int, inputs: Sequence[Value | None]
 ) -> onnx.FunctionProto | None:
     function = onnx.FunctionProto()
     if schema.has_context_dependent_function:

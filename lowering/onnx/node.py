@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -60,14 +61,14 @@ class Node:
 
     # -- operands -------------------------------------------------------------------------------
 
-    def input(self, index: int) -> Value:
+    def input(self, index: builtins.int) -> Value:
         """A required input. Raises Unsupported when it is absent."""
         value = self.optional(index)
         if value is None:
             raise Unsupported(f"input {index} is missing")
         return value
 
-    def optional(self, index: int) -> Value | None:
+    def optional(self, index: builtins.int) -> Value | None:
         """An input, None when it is absent."""
         return self.inputs[index] if index < len(self.inputs) else None
 
@@ -75,12 +76,12 @@ class Node:
         """All inputs of a variadic operator. Raises Unsupported when one is absent."""
         return [self.input(index) for index in range(len(self.inputs))]
 
-    def array(self, index: int) -> np.ndarray[Any, Any] | None:
+    def array(self, index: builtins.int) -> np.ndarray[Any, Any] | None:
         """The data of an input when it is a constant, else None."""
         value = self.optional(index)
         return value.array if isinstance(value, Constant) else None
 
-    def constant_ints(self, index: int, what: str) -> tuple[int, ...]:
+    def constant_ints(self, index: builtins.int, what: str) -> tuple[builtins.int, ...]:
         """The elements of an input that must be known at compile time, such as axes.
 
         Raises:
@@ -100,20 +101,24 @@ class Node:
     def has(self, name: str) -> bool:
         return name in self._attributes
 
-    def int(self, name: str, default: int | None = None) -> int:
-        return int(self._get(name, default, "i"))
+    def int(self, name: str, default: builtins.int | None = None) -> builtins.int:
+        return builtins.int(self._get(name, default, "i"))
 
-    def float(self, name: str, default: float | None = None) -> float:
-        return float(self._get(name, default, "f"))
+    def float(self, name: str, default: builtins.float | None = None) -> builtins.float:
+        return builtins.float(self._get(name, default, "f"))
 
     def string(self, name: str, default: str | None = None) -> str:
         found = self._get(name, default, "s")
         return found.decode() if isinstance(found, bytes) else str(found)
 
-    def ints(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
+    def ints(
+        self, name: str, default: Sequence[builtins.int] | None = None
+    ) -> tuple[builtins.int, ...]:
         return tuple(int(item) for item in self._get(name, default, "ints"))
 
-    def floats(self, name: str, default: Sequence[float] | None = None) -> tuple[float, ...]:
+    def floats(
+        self, name: str, default: Sequence[builtins.float] | None = None
+    ) -> tuple[builtins.float, ...]:
         return tuple(float(item) for item in self._get(name, default, "floats"))
 
     def strings(self, name: str, default: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -149,7 +154,7 @@ class Node:
 
     # -- results ----------------------------------------------------------------------------------
 
-    def wants(self, index: int) -> bool:
+    def wants(self, index: builtins.int) -> bool:
         """True when the model names that output."""
         return index < len(self.outputs) and bool(self.outputs[index])
 
@@ -216,6 +221,7 @@ FAMILIES = (
     "binary",
     "control",
     "detect",
+    "einsum",
     "index",
     "linear",
     "movement",
@@ -227,8 +233,10 @@ FAMILIES = (
     "recurrent",
     "reduce",
     "resize",
+    "scan_axis",
     "shape",
     "signal",
+    "softmax",
     "unary",
 )
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgec.ir import Constant, Dim, Op, Trait, Value, known_ints, op_classes
+from edgec.ir import (
+    Constant,
+    Dim,
+    Op,
+    Rewriter,
+    Trait,
+    Value,
+    broadcast_dim,
+    known_ints,
+    op_classes,
+)
 
 
 def classes_with(trait: type[Trait], operands: int) -> tuple[type[Op], ...]:
@@ -47,3 +57,21 @@ def all_ints(value: Value | None, number: int) -> bool:
         return True
     found = known_ints(value)
     return found is not None and all(element == number for element in found)
+
+
+def broadcast_dims(shapes: Iterable[Sequence[Dim]]) -> tuple[Dim, ...] | None:
+    """The dims that all of these broadcast to; None where they provably do not."""
+    dims: list[Dim] = []
+    for shape in shapes:
+        dims[:0] = [1] * (len(shape) - len(dims))
+        for axis, dim in enumerate(shape, start=len(dims) - len(shape)):
+            both = broadcast_dim(dims[axis], dim)
+            if both is None:
+                return None
+            dims[axis] = both
+    return tuple(dims)
+
+
+def int_constant(rw: Rewriter, numbers: Sequence[int]) -> Constant:
+    """An i64[n] constant."""
+    return rw.constant(np.array(numbers, dtype=np.int64))

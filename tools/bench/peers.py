@@ -25,7 +25,7 @@ def onnxsim_model(path: Path) -> onnx.ModelProto:
     import onnxsim
 
     with contextlib.redirect_stdout(io.StringIO()):
-        model, _ = onnxsim.simplify(onnx.load(path))
+        model: onnx.ModelProto = onnxsim.simplify(onnx.load(path))[0]
     return model
 
 
@@ -33,7 +33,8 @@ def onnxslim_model(path: Path) -> onnx.ModelProto:
     import onnxslim
 
     with contextlib.redirect_stdout(io.StringIO()):
-        return onnxslim.slim(str(path))
+        model: onnx.ModelProto = onnxslim.slim(str(path))
+    return model
 
 
 def original_model(path: Path) -> onnx.ModelProto:
@@ -51,10 +52,11 @@ OPTIMIZERS: Mapping[str, Callable[[Path], onnx.ModelProto]] = {
 def node_count(graph: onnx.GraphProto) -> int:
     """Nodes as onnxruntime would load them: Constant nodes become initializers and do not count,
     those of subgraphs do."""
-    inner = sum(
+    inner: int = sum(
         node_count(attribute.g)
         for node in graph.node
         for attribute in node.attribute
         if attribute.type == onnx.AttributeProto.GRAPH
     )
-    return inner + sum(node.op_type != "Constant" for node in graph.node)
+    own: int = sum(node.op_type != "Constant" for node in graph.node)
+    return inner + own

@@ -2,7 +2,7 @@
 
 from edgec.tools.commands import (
     check,
-    compile,  # noqa: A004  (named as the subcommand)
+    compile,
     inspect,
     ops,
     opt,
