@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgec.ir.dims import Dim, DimExpr
+from edgec.ir.collector import collector_paused
+from edgec.ir.dims import ANY, Dim, DimExpr
 from edgec.ir.graph import Graph
 from edgec.ir.op import Op
-from edgec.ir.types import substitute_dim
+from edgec.ir.types import TensorType, substitute_dim
 from edgec.ir.value import Constant, Value
 
 
 def clone(graph: Graph, bindings: Mapping[str, Dim]) -> Graph:
     """A copy of ``graph``; see ``Graph.clone``."""
     copies: dict[Value, Value] = {}
-    copied = _clone_into(graph, copies, bindings, None)
-    copied._fresh = graph.root._fresh
+    with collector_paused():
+        copied = _clone_into(graph, copies, bindings, None)
+    copied._fresh = max(copied._fresh, graph.root._fresh)
     copied._taken |= graph.root._taken
     return copied
 
@@ -30,12 +32,24 @@ def clone_op(
     """
     operands = [None if v is None else _copied(v, copies) for v in op.operands]
     regions = [_clone_into(region, copies, bindings, enclosing) for region in op.regions]
-    attributes = _substituted(op.attributes, bindings) if bindings else op.attributes
-    types = None if bindings else [result.type for result in op.results]
-    made = op.copy(operands=operands, regions=regions, types=types, **attributes)
+    if bindings:
+        attributes = _substituted(op.attributes, bindings)
+        made = op.copy(operands=operands, regions=regions, **attributes)
+        for old, new in zip(op.results, made.results, strict=True):
+            new.type = _named_as_before(new.type, old.type.substitute(bindings))
+    else:
+        made = op.twin(operands, regions, [result.type for result in op.results])
     for old, new in zip(op.results, made.results, strict=True):
         copies[old] = new
     return made
+
+
+def _named_as_before(inferred: TensorType, before: TensorType) -> TensorType:
+    """Dims that inference cannot tell keep the symbols that the graph gave them."""
+    if inferred.is_static or len(inferred.dims) != len(before.dims):
+        return inferred
+    pairs = zip(inferred.dims, before.dims, strict=True)
+    return inferred.with_dims(tuple(old if new is ANY else new for new, old in pairs))
 
 
 def _clone_into(

@@ -2,7 +2,8 @@
 
 What an iterator over ``graph.ops`` sees while the graph is edited: an op that is erased before it
 is reached is skipped; an op inserted after the current one is visited; an op inserted before the
-current one is not. Erasing or replacing the current op is allowed.
+current one is not. Erasing or replacing the current op is allowed; who moves ops between
+graphs walks over ``tuple(graph.ops)``.
 """
 
 from __future__ import annotations
@@ -227,7 +228,7 @@ class Graph:
             if value is not None:
                 value._add_use(op)
         for result in op.results:
-            if ANY in result.type.dims:
+            if not result.type.is_static:
                 result.type = self._named(result.type)
         self._touch()
 
@@ -252,11 +253,12 @@ class Graph:
     def _named(self, type: TensorType) -> TensorType:
         """The type with every ANY replaced by a symbol that the whole model does not know yet."""
         root = self.root
-        dims = tuple(root._fresh_symbol() if dim is ANY else dim for dim in type.dims)
-        for dim in dims:
-            if not isinstance(dim, int):
+        for dim in type.dims:
+            if not isinstance(dim, int) and dim is not ANY:
                 root._taken.update(symbols(dim))
-        return type if dims == type.dims else type.with_dims(dims)
+        return type.with_dims(
+            tuple([root._fresh_symbol() if dim is ANY else dim for dim in type.dims])
+        )
 
     def _fresh_symbol(self) -> Dim:
         while (name := f"d{self._fresh}") in self._taken:

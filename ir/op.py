@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import copysign
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
 from edgec.ir.dims import DimExpr
@@ -129,6 +130,7 @@ class Op:
     operand_specs: ClassVar[tuple[OperandSpec, ...]] = ()
     attribute_specs: ClassVar[Mapping[str, AttributeSpec]] = {}
     variadic_at: ClassVar[int | None] = None
+    has_required_attributes: ClassVar[bool] = False
 
     def __init_subclass__(
         cls, name: str = "", traits: tuple[Trait | type[Trait], ...] = ()
@@ -149,6 +151,7 @@ class Op:
         cls.attribute_specs = attributes
         variadics = [i for i, spec in enumerate(operands) if spec.kind == "variadic"]
         cls.variadic_at = variadics[0] if variadics else None
+        cls.has_required_attributes = any(s.default is REQUIRED for s in attributes.values())
         cls.traits = traits
         if not name:
             return  # an abstract family
@@ -172,7 +175,7 @@ class Op:
         self.loc = loc
         self._operands: list[Value | None] = self._bind_operands(operands, fields)
         self._attributes: dict[str, Any] = self._bind_attributes(fields) if fields else _NONE_SET
-        if len(self._attributes) < _required_count(type(self)):
+        if self.has_required_attributes:
             self._require_all()
         self.regions: tuple[Graph, ...] = tuple(regions)
         for region in self.regions:
@@ -276,7 +279,11 @@ class Op:
         """
         slots = list(self._operands if operands is None else operands)
         for spec_index, spec in enumerate(self.operand_specs):
-            if spec.name in changes and spec.kind != "variadic":
+            if spec.name not in changes:
+                continue
+            if spec.kind == "variadic":
+                slots[spec_index:] = changes.pop(spec.name)
+            else:
                 slots[spec_index] = changes.pop(spec.name)
         made = type(self).__new__(type(self))
         Op.__init__(
@@ -287,6 +294,27 @@ class Op:
             types=types,
             hints=[result.hint for result in self.results],
             **{**self._attributes, **changes},
+        )
+        return made
+
+    def twin(
+        self, operands: Sequence[Value | None], regions: Sequence[Graph], types: Types
+    ) -> Op:
+        """A new, unlinked op of the same class and attributes. Nothing is checked: it is for
+        copying whole graphs."""
+        made = type(self).__new__(type(self))
+        made.graph = made._prev = made._next = None
+        made.loc = self.loc
+        made._operands = list(operands)
+        made._attributes = self._attributes
+        made.regions = tuple(regions)
+        for region in made.regions:
+            region.parent = made
+        made.results = tuple(
+            [
+                Value(type, producer=made, index=old.index, hint=old.hint)
+                for old, type in zip(self.results, types, strict=True)
+            ]
         )
         return made
 
@@ -327,9 +355,8 @@ class Op:
                 raise OpError(f"{self.op_name} has no attribute or operand {name!r}")
             value = frozen(value)
             _check_attribute(self.op_name, spec, value)
-            if spec.annotation.startswith("float") and _is_int(value):
-                value = float(value)
-            if type(value) is not type(spec.default) or value != spec.default:
+            value = _as_declared(spec.annotation, value)
+            if not _is_default(value, spec.default):
                 bound[name] = value
         return bound
 
@@ -351,15 +378,19 @@ def frozen(value: Any) -> Any:
     return value
 
 
-_REQUIRED_COUNTS: dict[type[Op], int] = {}
+def _as_declared(annotation: str, value: Any) -> Any:
+    """Ints given for floats become floats."""
+    if annotation.startswith("float") and _is_int(value):
+        return float(value)
+    if annotation.startswith("Floats") and isinstance(value, tuple):
+        return tuple([float(item) for item in value])
+    return value
 
 
-def _required_count(cls: type[Op]) -> int:
-    found = _REQUIRED_COUNTS.get(cls)
-    if found is None:
-        found = sum(spec.default is REQUIRED for spec in cls.attribute_specs.values())
-        _REQUIRED_COUNTS[cls] = found
-    return found
+def _is_default(value: Any, default: Any) -> bool:
+    if type(value) is not type(default) or value != default:
+        return False
+    return not isinstance(value, float) or copysign(1.0, value) == copysign(1.0, default)
 
 
 def _is_dim(value: Any) -> bool:
@@ -370,15 +401,19 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or _is_int(value)
+
+
 _ATTRIBUTE_CHECKS: dict[str, Any] = {
     "int": _is_int,
-    "float": lambda v: isinstance(v, float) or _is_int(v),
+    "float": _is_number,
     "bool": lambda v: isinstance(v, bool),
     "str": lambda v: isinstance(v, str),
     "DType": lambda v: isinstance(v, DType),
     "Ints": lambda v: isinstance(v, tuple) and all(map(_is_int, v)),
     "Pads": lambda v: isinstance(v, tuple) and all(map(_is_int, v)),
-    "Floats": lambda v: isinstance(v, tuple) and all(isinstance(i, (int, float)) for i in v),
+    "Floats": lambda v: isinstance(v, tuple) and all(map(_is_number, v)),
     "Strs": lambda v: isinstance(v, tuple) and all(isinstance(i, str) for i in v),
     "Dims": lambda v: isinstance(v, tuple) and all(map(_is_dim, v)),
     "None": lambda v: v is None,

@@ -28,7 +28,7 @@ from edgec.ir.types import TensorType
 from edgec.ir.value import Constant, Value
 
 INLINE_ELEMENTS = 8
-PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.$/:-]*\Z")
+PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.$/-]*\Z")
 _INDENT = "  "
 
 

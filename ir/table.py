@@ -78,8 +78,8 @@ class RuleTable(Generic[Rule]):
 
     def _fill(self) -> None:
         if not self._loaded:
-            self._loaded = True
             self._load()
+            self._loaded = True
 
     def _claim(self, cls: type[Op]) -> None:
         if cls in self._rules or cls in self._refusals:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
-from edgec.ir.dims import ANY, Dim, could_equal, evaluate, substitute, symbols
+from edgec.ir.dims import ANY, Dim, DimExpr, could_equal, evaluate, substitute, symbols
 from edgec.ir.dtypes import DType
 
 
@@ -41,11 +41,21 @@ class TensorType:
     dtype: DType
     dims: tuple[Dim, ...]
     quant: Quant | None = None
+    is_static: bool = field(init=False, repr=False, compare=False)  # every dim is an int
 
     def __post_init__(self) -> None:
+        static = True
         for dim in self.dims:
-            if isinstance(dim, int) and dim < 0:
-                raise ValueError(f"a dimension is negative: {self.dims}")
+            if isinstance(dim, int):
+                if dim < 0:
+                    raise ValueError(f"a dimension is negative: {self.dims}")
+            elif isinstance(dim, DimExpr):
+                static = False
+            else:
+                raise ValueError(f"a dimension is an int or an expression, found {dim!r}")
+        object.__setattr__(self, "is_static", static)
+        if self.quant is not None:
+            _check_quant(self.quant, self.dims)
 
     @property
     def rank(self) -> int:
@@ -54,12 +64,7 @@ class TensorType:
     @property
     def static_dims(self) -> tuple[int, ...] | None:
         """The dims when every one of them is known, else None."""
-        found = tuple(dim for dim in self.dims if isinstance(dim, int))
-        return found if len(found) == len(self.dims) else None
-
-    @property
-    def is_static(self) -> bool:
-        return self.static_dims is not None
+        return self.dims if self.is_static else None  # type: ignore[return-value]  # all ints
 
     def elements(self, bindings: Mapping[str, int] | None = None) -> int:
         """Number of elements; symbols are looked up in ``bindings``, 1 where it is None."""
@@ -73,29 +78,40 @@ class TensorType:
         return (self.elements(bindings) * self.dtype.bits + 7) // 8
 
     def with_dims(self, dims: tuple[Dim, ...]) -> TensorType:
-        return replace(self, dims=dims)
+        return self if dims == self.dims else TensorType(self.dtype, dims, self.quant)
 
     def with_dtype(self, dtype: DType) -> TensorType:
-        return replace(self, dtype=dtype)
+        return TensorType(dtype, self.dims, self.quant)
 
     def substitute(self, bindings: Mapping[str, Dim]) -> TensorType:
         if self.is_static:
             return self
-        return replace(self, dims=tuple(substitute_dim(dim, bindings) for dim in self.dims))
+        return self.with_dims(tuple(substitute_dim(dim, bindings) for dim in self.dims))
 
     def compatible(self, other: TensorType) -> bool:
         """True unless the two provably differ: equal dtype, rank, and dims that could be equal."""
-        return (
-            self.dtype is other.dtype
-            and self.quant == other.quant
-            and len(self.dims) == len(other.dims)
-            and all(map(could_equal, self.dims, other.dims))
+        if self is other:
+            return True
+        if self.dtype is not other.dtype or self.quant != other.quant:
+            return False
+        return self.dims == other.dims or (
+            len(self.dims) == len(other.dims) and all(map(could_equal, self.dims, other.dims))
         )
 
     def __str__(self) -> str:
         dims = ",".join(str(dim) for dim in self.dims)
         text = f"{self.dtype.name}[{dims}]"
         return text if self.quant is None else f"{text}{quant_text(self.quant)}"
+
+
+def _check_quant(quant: Quant, dims: tuple[Dim, ...]) -> None:
+    if quant.axis is None:
+        return
+    if not 0 <= quant.axis < len(dims):
+        raise ValueError(f"quantization axis {quant.axis} is out of range for rank {len(dims)}")
+    size = dims[quant.axis]
+    if isinstance(size, int) and size != len(quant.scale):
+        raise ValueError(f"axis {quant.axis} has {size} slices and {len(quant.scale)} scales")
 
 
 def quant_text(quant: Quant) -> str:

@@ -11,7 +11,7 @@ from edgec.ir.ops import Conv, ConvTranspose, DeformConv
 from edgec.kernels.fused import apply_fused, clip_bounds
 from edgec.kernels.layouts import channels_first, channels_placed
 from edgec.kernels.loops.scratch import Scratch
-from edgec.kernels.precision import working, widened
+from edgec.kernels.precision import widened, working
 from edgec.kernels.table import KERNELS
 
 _SCRATCH = Scratch()  # grows to the largest layer seen

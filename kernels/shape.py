@@ -6,7 +6,7 @@ import numpy as np
 
 from edgec.ir import Array
 from edgec.ir.ops import CountOf, DimsOf, Fill, Range
-from edgec.kernels.precision import narrow, widen
+from edgec.kernels.precision import rounded
 from edgec.kernels.table import KERNELS
 
 
@@ -28,12 +28,10 @@ def fill(op: Fill, shape: Array) -> Array:
 @KERNELS.rule(Range)
 def range_(op: Range, start: Array, limit: Array, delta: Array) -> Array:
     """start + i·delta in float64 for floats, rounded once."""
-    first, last, step = (
-        widen(operand).item() for operand in (start, limit, delta)
-    )
+    first, last, step = (operand.item() for operand in (start, limit, delta))
     if step == 0:
         raise ValueError("delta is 0")
     if op.start.type.dtype.is_integer:
         return np.arange(first, last, step, dtype=start.dtype)
     count = max(int(np.ceil((last - first) / step)), 0)
-    return narrow(first + np.arange(count) * step, op.start.type.dtype)
+    return rounded(first + np.arange(count) * step, start.dtype)

@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from edgec.ir import Error, Finding, Graph, Kind, Op, OpError, Return, Rewriter, Value, print_op
+from edgec.ir import Effect, Error, Finding, Graph, Kind, Op, OpError, Return, Rewriter, Value, print_op
 from edgec.passes.pattern import Match, Miss, Pattern, try_match
 
 REWRITES_PER_OP = 16  # far above what any terminating set of rules needs per op
@@ -137,13 +137,23 @@ def _rewrite(pattern: Pattern, op: Op, match: Match, worklist: _Worklist) -> Non
         raise Error(Kind.PASS, f"rule {pattern.name} built an illegal op", [finding]) from error
     values = [built] if isinstance(built, Value) else list(built)
     rewriter.replace(op, *values)
-    for inner in reversed(match.interior):
-        _erase_dead(inner, rewriter)
+    _erase_dead([op, *match.interior], rewriter)
 
 
-def _erase_dead(op: Op, rewriter: Rewriter) -> None:
-    if op.graph is not None and not any(result.is_used for result in op.results):
+def _erase_dead(replaced: Sequence[Op], rewriter: Rewriter) -> None:
+    """Erase what only the replaced ops read: a dead reader would keep patterns from matching."""
+    pending = [op for op in replaced if op.graph is not None]
+    pending += _producers(replaced[0])
+    while pending:
+        op = pending.pop()
+        if op.graph is None or op.has(Effect) or any(result.is_used for result in op.results):
+            continue
         rewriter.erase(op)
+        pending += _producers(op)
+
+
+def _producers(op: Op) -> list[Op]:
+    return [v.producer for v in op.present_operands if v.producer is not None]
 
 
 def _endless(trail: list[str], op: Op, budget: int) -> Error:

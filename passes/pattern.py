@@ -39,7 +39,8 @@ ELSEWHERE = ""  # what a check returns for ops that its rule is not about
 
 
 class Match:
-    """What a pattern captured: ops and values by the names given with ``@`` and ``var``."""
+    """What a pattern captured: ops and values by the names given with ``@`` and ``var``; the last op
+    is always ``root``."""
 
     def __init__(self) -> None:
         self.captures: dict[str, Any] = {}
@@ -399,6 +400,7 @@ class Pattern:
 def try_match(pattern: Pattern, root: Op) -> Match | Miss:
     """Match a pattern at an op, closedness and ``check`` included."""
     match = Match()
+    match.captures["root"] = root
     miss = pattern.match.match_op(root, match)
     if miss is not None:
         return miss

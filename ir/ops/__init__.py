@@ -49,6 +49,9 @@ from edgec.ir.ops.binary import (
 )
 from edgec.ir.ops.einsum import Einsum
 from edgec.ir.ops.fused import FUSED_ACTIVATIONS, check_fused
+from edgec.ir.ops.index import Gather, GatherElements, GatherNd
+from edgec.ir.ops.index_scatter import ScatterElements, ScatterNd, TensorScatter
+from edgec.ir.ops.index_select import Compress, EyeLike, NonZero, OneHot, TopK, Trilu, Unique
 from edgec.ir.ops.linear import Det, MatMul
 from edgec.ir.ops.movement import Concat, Expand, Reshape, Tile, Transpose, expressible
 from edgec.ir.ops.movement_blocks import DepthToSpace, ReverseSequence, SpaceToDepth
@@ -59,8 +62,10 @@ from edgec.ir.ops.norm import BatchNorm, GroupNorm, InstanceNorm
 from edgec.ir.ops.norm_axes import LayerNorm, LpNorm, Lrn, RmsNorm
 from edgec.ir.ops.pool import AvgPool, LpPool, MaxPool, MaxUnpool, Pool
 from edgec.ir.ops.pool_regions import MaxRoiPool, RoiAlign
+from edgec.ir.ops.quant import Dequantize, Quantize
 from edgec.ir.ops.random import Bernoulli, Multinomial, RandomNormal, RandomTensor, RandomUniform
 from edgec.ir.ops.ratios import Arithmetic
+from edgec.ir.ops.recurrent import Gru, Lstm, Recurrent, Rnn
 from edgec.ir.ops.reduce import (
     Reduce,
     ReduceL1,
@@ -143,6 +148,7 @@ __all__ = [
     "Celu",
     "Clip",
     "Comparison",
+    "Compress",
     "Concat",
     "Conv",
     "ConvTranspose",
@@ -153,6 +159,7 @@ __all__ = [
     "CumSum",
     "DeformConv",
     "DepthToSpace",
+    "Dequantize",
     "Det",
     "Dft",
     "DimsOf",
@@ -163,13 +170,18 @@ __all__ = [
     "Erf",
     "Exp",
     "Expand",
+    "EyeLike",
     "Fill",
     "Floor",
+    "Gather",
+    "GatherElements",
+    "GatherNd",
     "Gelu",
     "Greater",
     "GreaterEqual",
     "GridSample",
     "GroupNorm",
+    "Gru",
     "HardSigmoid",
     "HardSwish",
     "Hardmax",
@@ -186,6 +198,7 @@ __all__ = [
     "LpNorm",
     "LpPool",
     "Lrn",
+    "Lstm",
     "MatMul",
     "MaxPool",
     "MaxRoiPool",
@@ -198,17 +211,21 @@ __all__ = [
     "Mul",
     "Multinomial",
     "Neg",
+    "NonZero",
     "Not",
+    "OneHot",
     "Or",
     "PRelu",
     "Pad",
     "Pool",
     "Pow",
+    "Quantize",
     "RandomNormal",
     "RandomTensor",
     "RandomUniform",
     "Range",
     "Reciprocal",
+    "Recurrent",
     "Reduce",
     "ReduceL1",
     "ReduceL2",
@@ -225,9 +242,12 @@ __all__ = [
     "Resize",
     "ReverseSequence",
     "RmsNorm",
+    "Rnn",
     "RoiAlign",
     "Round",
     "Running",
+    "ScatterElements",
+    "ScatterNd",
     "Selu",
     "Shift",
     "Shrink",
@@ -248,10 +268,14 @@ __all__ = [
     "Sub",
     "Tan",
     "Tanh",
+    "TensorScatter",
     "ThresholdedRelu",
     "Tile",
+    "TopK",
     "Transpose",
+    "Trilu",
     "Unary",
+    "Unique",
     "Where",
     "Xor",
     "check_fused",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from edgec.ir.op import Floats, Ints, Op, OpError, Types, Work, attr, operand
 from edgec.ir.ops.common import (
@@ -122,7 +123,7 @@ def out_channels_of(w: Value) -> int:
     return channels if isinstance(channels, int) else 1
 
 
-def draw_padding(draw: Sampler, count: int) -> dict[str, Ints | str]:
+def draw_padding(draw: Sampler, count: int) -> dict[str, Any]:
     """Explicit pads, or an automatic kind."""
     if draw.chance(0.7):
         return {"pads": draw.choice(((), draw.shape(2 * count, 0, 2)))}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from edgec.ir import dtypes
 from edgec.ir.dims import Dim
 from edgec.ir.op import Ints, Op, OpError, Types, Work, attr, operand
 from edgec.ir.ops.common import (
-    channel_axis,
     join_layout,
     per_axis,
     require_dim,
@@ -64,7 +64,7 @@ class Pool(Op):
         return Work(flops=flops, bytes=super().work().bytes)
 
     @classmethod
-    def draw_pool(cls, draw: Sampler, **attributes: int | bool) -> Op:
+    def draw_pool(cls, draw: Sampler, **attributes: Any) -> Op:
         """A pool over one to three axes; the pads are smaller than the kernel."""
         count = draw.integer(1, 3)
         kernel = draw.shape(count, 1, 3)
@@ -198,8 +198,3 @@ class MaxUnpool(Op, name="nn.max_unpool"):
             kernel=kernel,
             stride=kernel,
         )
-
-
-def spatial_axes(rank: int, layout: str) -> Ints:
-    """Which axes are spatial."""
-    return tuple(range(2, rank)) if channel_axis(layout) == 1 else tuple(range(1, rank - 1))

@@ -206,8 +206,8 @@ class ReadTable:
         """The rule, the refusal, or None for an operator that nobody mentioned (it may still have
         a function body)."""
         if not self._loaded:
-            self._loaded = True
             load_families()
+            self._loaded = True
         return self._rules.get(op_type) or self._refusals.get(op_type)
 
     def op_types(self) -> list[str]:

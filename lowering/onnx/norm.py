@@ -29,12 +29,12 @@ def read_batch_norm(node: Node) -> Read:
         return _read_training(node)
     if any(node.wants(index) for index in range(1, len(node.outputs))):
         raise Unsupported("updated statistics are for training", "export for inference")
-    x, parameters = node.input(0), [node.input(index) for index in range(1, 5)]
-    eps = node.float("epsilon", 1e-5)
+    x, eps = node.input(0), node.float("epsilon", 1e-5)
+    gamma, beta, mean, var = (node.input(index) for index in range(1, 5))
     if x.type.rank > 1:
-        return node.add(BatchNorm(x, *parameters, eps=eps)).result
+        return node.add(BatchNorm(x, gamma, beta, mean, var, eps=eps)).result
     rows = node.add(Reshape(x, to=(*x.type.dims, 1))).result
-    normal = node.add(BatchNorm(rows, *parameters, eps=eps)).result
+    normal = node.add(BatchNorm(rows, gamma, beta, mean, var, eps=eps)).result
     return node.add(Reshape(normal, to=x.type.dims)).result
 
 
@@ -77,8 +77,8 @@ def write_batch_norm(op: BatchNorm, w: Writer) -> None:
 
 @READERS.rule("InstanceNormalization")
 def read_instance_norm(node: Node) -> Value:
-    operands = (node.input(index) for index in range(3))
-    return node.add(InstanceNorm(*operands, eps=node.float("epsilon", 1e-5))).result
+    x, gamma, beta = node.input(0), node.input(1), node.input(2)
+    return node.add(InstanceNorm(x, gamma, beta, eps=node.float("epsilon", 1e-5))).result
 
 
 @WRITERS.rule(InstanceNorm)

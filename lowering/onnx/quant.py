@@ -1,0 +1,124 @@
+"""ONNX quantization."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgec.ir import DType, Value, dtypes
+from edgec.ir.ops import Dequantize, Quantize
+from edgec.ir.ops.common import normalized_axis
+from edgec.ir.ops.quant import is_per_tensor
+from edgec.lowering.onnx import quant_integer as _integer  # noqa: F401  (fills the read table)
+from edgec.lowering.onnx.node import READERS, Node
+from edgec.lowering.onnx.tensors import dtype_from_onnx, dtype_to_onnx
+from edgec.lowering.onnx.writer import WRITERS, CannotWrite, Operand, Writer
+
+_UNDEFINED = 0
+
+
+@READERS.rule("QuantizeLinear")
+def read_quantize(node: Node) -> Value:
+    x, scale, zero_point = node.input(0), node.input(1), node.optional(2)
+    stated = node.int("output_dtype", _UNDEFINED)
+    to = dtypes.u8 if zero_point is None else zero_point.type.dtype
+    op = Quantize(
+        x,
+        scale,
+        zero_point,
+        to=dtype_from_onnx(stated) if stated else to,
+        axis=_read_axis(node, x, scale),
+        block=node.int("block_size", 0),
+        saturate=bool(node.int("saturate", 1)),
+        precision=_read_dtype(node, "precision"),
+    )
+    return node.add(op).result
+
+
+@READERS.rule("DequantizeLinear")
+def read_dequantize(node: Node) -> Value:
+    x, scale = node.input(0), node.input(1)
+    op = Dequantize(
+        x,
+        scale,
+        node.optional(2),
+        axis=_read_axis(node, x, scale),
+        block=node.int("block_size", 0),
+        to=_read_dtype(node, "output_dtype") or scale.type.dtype,
+    )
+    return node.add(op).result
+
+
+def _read_dtype(node: Node, name: str) -> DType | None:
+    code = node.int(name, _UNDEFINED)
+    return dtype_from_onnx(code) if code else None
+
+
+def _read_axis(node: Node, x: Value, scale: Value) -> int:
+    """The axis where there is one; scalars have none, and the attribute's default may be no axis."""
+    if is_per_tensor(scale) and not node.int("block_size", 0):
+        return 1
+    return normalized_axis(node.int("axis", 1), x.type.rank)
+
+
+@WRITERS.rule(Quantize)
+def write_quantize(op: Quantize, w: Writer) -> None:
+    if op.precision is not None and w.opset < 23:
+        raise CannotWrite("QuantizeLinear has precision from opset 23")
+    if op.block and w.opset < 21:
+        raise CannotWrite("QuantizeLinear has block_size from opset 21")
+    zero_point: Operand = op.zero_point
+    stated = None
+    if zero_point is None and op.to is not dtypes.u8:
+        if w.opset >= 21:
+            stated = dtype_to_onnx(op.to)
+        else:
+            zero_point = _zeros(op, w)
+    w.node(
+        "QuantizeLinear",
+        [op.x, op.scale, zero_point],
+        op.results,
+        axis=_axis(op),
+        block_size=op.block or None,
+        saturate=None if op.saturate else 0,
+        output_dtype=stated,
+        precision=None if op.precision is None else dtype_to_onnx(op.precision),
+    )
+
+
+def _zeros(op: Quantize, w: Writer) -> str:
+    """A zero point that only states the type of the result."""
+    dims = op.scale.type.static_dims
+    if dims is None:
+        raise CannotWrite(f"QuantizeLinear to {op.to} without zero point is in ONNX from opset 21")
+    return w.const(np.zeros(dims, op.to.numpy), hint="zero_point")
+
+
+def _axis(op: Quantize | Dequantize) -> int | None:
+    return None if is_per_tensor(op.scale) and not op.block else op.axis
+
+
+@WRITERS.rule(Dequantize)
+def write_dequantize(op: Dequantize, w: Writer) -> None:
+    """Before opset 23 the result has the type of the scale: what is wider or narrower is cast."""
+    if op.block and w.opset < 21:
+        raise CannotWrite("DequantizeLinear has block_size from opset 21")
+    own, stated = op.scale.type.dtype, None
+    scale: Operand = op.scale
+    result: Operand = op.result
+    if op.to is not own and w.opset >= 23:
+        stated = dtype_to_onnx(op.to)
+    elif op.to.bits > own.bits:
+        scale = w.temporary("scale")
+        w.node("Cast", [op.scale], [scale], to=dtype_to_onnx(op.to))
+    elif op.to is not own:
+        result = w.temporary("real")
+    w.node(
+        "DequantizeLinear",
+        [op.x, scale, op.zero_point],
+        [result],
+        axis=_axis(op),
+        block_size=op.block or None,
+        output_dtype=stated,
+    )
+    if result is not op.result:
+        w.node("Cast", [result], op.results, to=dtype_to_onnx(op.to))

@@ -259,10 +259,15 @@ _DTYPE_OPSETS = {dtypes.i4: 21, dtypes.u4: 21, dtypes.f4e2m1: 23, dtypes.f8e8m0:
                  dtypes.i2: 25, dtypes.u2: 25}  # fmt: skip
 
 
+# The first opset that has the operator of an op, filled in by the rules of its family.
+FIRST_OPSETS: dict[type[Op], Callable[[Any], int]] = {}
+
+
 def _needed_opset(op: Op) -> int:
-    """The first opset that knows the element types around this op."""
+    """The first opset that knows this op and the element types around it."""
     values = (*op.present_operands, *op.results)
-    return max((_DTYPE_OPSETS.get(value.type.dtype, 0) for value in values), default=0)
+    own = FIRST_OPSETS[type(op)](op) if type(op) in FIRST_OPSETS else 0
+    return max([own, *(_DTYPE_OPSETS.get(value.type.dtype, 0) for value in values)])
 
 
 def _model(graph: Graph, proto: onnx.GraphProto, opset: int) -> onnx.ModelProto:

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgec.passes.canonicalize import casts, clips, constants, identities, repeats
+from edgec.passes.canonicalize import (
+    broadcasts,
+    casts,
+    clips,
+    concats,
+    constants,
+    identities,
+    matmuls,
+    reductions,
+    repeats,
+    reshapes,
+    resizes,
+    slices,
+    transposes,
+    windows,
+)
 from edgec.passes.context import PatternPass
 from edgec.passes.pattern import Pattern
 from edgec.passes.promise import Exact
@@ -17,6 +32,15 @@ RULES: tuple[type[Pattern], ...] = (
     *casts.RULES,
     *clips.RULES,
     *constants.RULES,
+    *reshapes.RULES,
+    *transposes.RULES,
+    *slices.RULES,
+    *concats.RULES,
+    *broadcasts.RULES,
+    *reductions.RULES,
+    *windows.RULES,
+    *resizes.RULES,
+    *matmuls.RULES,
 )
 _PATTERNS: tuple[Pattern, ...] = tuple(rule() for rule in RULES)
 

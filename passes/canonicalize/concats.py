@@ -108,7 +108,7 @@ class JoinParts(Pattern):
             else:
                 found.append(values[at])
                 at += 1
-        return found if len(found) < len(values) or found != values else None
+        return found if found != values else None
 
 
 class DropSplit(Pattern):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgec.ir import Array, Commutative, Constant, Op, Rewriter, Value
+from edgec.ir.dtypes import dtype_of
 from edgec.ir.ops import (
     Add,
     And,
@@ -103,9 +104,12 @@ def _reciprocal(array: Array) -> Array | None:
     mantissa, exponent = np.frexp(np.asarray(array, dtype=np.float64))
     if not array.size or not bool(np.all(np.abs(mantissa) == 0.5)):
         return None
-    found = np.asarray(np.ldexp(4 * mantissa, -exponent)).astype(array.dtype)
-    exact = np.all(np.isfinite(found)) and np.all(found.astype(np.float64) * array == 1)
-    return found if exact else None
+    found = np.asarray(np.ldexp(4 * mantissa, -exponent))
+    low, high = dtype_of(array.dtype).limits
+    if not bool(np.all((found >= low) & (found <= high))):
+        return None
+    rounded = found.astype(array.dtype)
+    return rounded if bool(np.all(rounded.astype(np.float64) == found)) else None
 
 
 RULES: tuple[type[Pattern], ...] = (

@@ -55,7 +55,7 @@ class _MergedAddends(_Merged):
 
 
 def _chain(outer: type[Op], inner: type[Op]) -> NodePattern:
-    return node(outer, node(inner, ANY @ "x", const("c")), const("d")) @ "root"
+    return node(outer, node(inner, ANY @ "x", const("c")), const("d"))
 
 
 def _fits(c: Vector, d: Vector) -> bool:

@@ -10,7 +10,10 @@ from edgec.passes.pattern import Match, Pattern
 
 class Fusion(Pattern):
     """Base of the rules that find out whether they apply by making the op that takes the root's
-    place. Making an op changes no graph."""
+    place. Making an op changes no graph.
+
+    A replacement of another type is refused: a constant of more dims may have enlarged the result.
+    """
 
     def fused(self, m: Match) -> Op | str:
         """The op that takes the place of the root, or why there is none."""
@@ -20,6 +23,8 @@ class Fusion(Pattern):
         found = self.fused(m)
         if isinstance(found, str):
             return found
+        if found.result.type != m.root.result.type:
+            return f"the result is {m.root.result.type}, not {found.result.type}"
         m.captures["made"] = found
         return None
 

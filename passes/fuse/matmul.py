@@ -15,7 +15,7 @@ class FuseMatMulBias(Fusion):
     A computed bias of a higher rank would be written as the addition that it was.
     """
 
-    match = node(Add, loose(MatMul) @ "matmul", ANY @ "c") @ "root"
+    match = node(Add, loose(MatMul) @ "matmul", ANY @ "c")
 
     def fused(self, m: Match) -> Op | str:
         matmul: MatMul = m.matmul
@@ -23,8 +23,6 @@ class FuseMatMulBias(Fusion):
             return "matmul has a bias"
         if matmul.act != "none":
             return f"matmul carries the activation {matmul.act}"
-        if m.root.result.type != matmul.result.type:
-            return "the addend enlarges the result"
         if not isinstance(m.c, Constant) and matmul.result.type.rank != 2:
             return "only a constant is a bias of a product of tensors"
         return matmul.copy(bias=m.c)
@@ -33,7 +31,7 @@ class FuseMatMulBias(Fusion):
 class FuseMatMulFactor(Fusion):
     """matmul(a, b, alpha) * c  ->  matmul(a, b, alpha * c);  c scalar, the result a matrix"""
 
-    match = node(Mul, loose(MatMul) @ "matmul", scalar() @ "c") @ "root"
+    match = node(Mul, loose(MatMul) @ "matmul", scalar() @ "c")
 
     def fused(self, m: Match) -> Op | str:
         matmul: MatMul = m.matmul
@@ -43,8 +41,6 @@ class FuseMatMulFactor(Fusion):
             return f"matmul carries the activation {matmul.act}"
         if matmul.result.type.rank != 2 or not is_plain_float(matmul.a):
             return "only a product of matrices of floats has a factor of its own"
-        if m.root.result.type != matmul.result.type:
-            return "the constant enlarges the result"
         number = uniform(m.c)
         assert number is not None
         return matmul.copy(alpha=matmul.alpha * number)

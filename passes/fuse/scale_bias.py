@@ -12,7 +12,6 @@ from edgec.passes.fuse.fusion import Fusion, with_source
 from edgec.passes.pattern import ANY, Match, Pattern, const, loose, node
 
 _MORE_AXES = "the constant varies along more than the channels"
-_ENLARGES = "the constant enlarges the result"
 _ZERO = "the divisor has zeros"
 
 _CARRIER = loose(CARRIERS) @ "carrier"
@@ -31,8 +30,6 @@ class _After(_Affine):
 
     def fused(self, m: Match) -> Op | str:
         result = m.carrier.result
-        if m.root.result.type != result.type:
-            return _ENLARGES
         vector = per_channel(m.c, result, result_axis(m.carrier)) if m.get("c") else np.ones(1)
         if vector is None or not is_plain_float(m.get("c")):
             return _MORE_AXES
@@ -45,7 +42,7 @@ class _Before(_Affine):
 
     def fused(self, m: Match) -> Op | str:
         if m.inner.result.type != m.x.type:
-            return _ENLARGES
+            return "the constant enlarges x"
         vector = per_channel(m.c, m.x, source_axis(m.linear)) if m.get("c") else np.ones(1)
         if vector is None or not is_plain_float(m.get("c")):
             return _MORE_AXES
@@ -93,37 +90,37 @@ class _Neg(_Affine):
 class FuseMulAfter(_Mul, _After):
     """linear(x, w, b) * c  ->  linear(x, w * c, b * c);  c per output channel"""
 
-    match = node(Mul, _CARRIER, const("c")) @ "root"
+    match = node(Mul, _CARRIER, const("c"))
 
 
 class FuseDivAfter(_Div, _After):
     """linear(x, w, b) / c  ->  linear(x, w / c, b / c);  c per output channel"""
 
-    match = node(Div, _CARRIER, const("c")) @ "root"
+    match = node(Div, _CARRIER, const("c"))
 
 
 class FuseAddAfter(_Add, _After):
     """linear(x, w, b) + c  ->  linear(x, w, b + c);  c per output channel"""
 
-    match = node(Add, _CARRIER, const("c")) @ "root"
+    match = node(Add, _CARRIER, const("c"))
 
 
 class FuseSubAfter(_Sub, _After):
     """linear(x, w, b) - c  ->  linear(x, w, b - c);  c per output channel"""
 
-    match = node(Sub, _CARRIER, const("c")) @ "root"
+    match = node(Sub, _CARRIER, const("c"))
 
 
 class FuseSubFromAfter(_SubFrom, _After):
     """c - linear(x, w, b)  ->  linear(x, -w, c - b);  c per output channel"""
 
-    match = node(Sub, const("c"), _CARRIER) @ "root"
+    match = node(Sub, const("c"), _CARRIER)
 
 
 class FuseNegAfter(_Neg, _After):
     """-linear(x, w, b)  ->  linear(x, -w, -b)"""
 
-    match = node(Neg, _CARRIER) @ "root"
+    match = node(Neg, _CARRIER)
 
 
 class FuseMulBefore(_Mul, _Before):

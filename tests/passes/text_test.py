@@ -20,7 +20,7 @@ exact pipeline also on infinities and NaNs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,9 +83,8 @@ def _read_case(path: Path, index: int, block: str) -> Case:
     return Case(path, index, headers, "\n".join(lines), expected.strip() if marker else None)
 
 
-def all_cases() -> Iterator[Case]:
-    for path in sorted(HERE.glob("*.eir")):
-        yield from read_cases(path)
+def all_cases() -> list[Case]:
+    return [case for path in sorted(HERE.glob("*.eir")) for case in read_cases(path)]
 
 
 def run_case(case: Case, seed: int) -> tuple[Graph, list[PassReport]]:

@@ -1,0 +1,100 @@
+"""Windows of one sample, padding by name, and attributes that spell out their default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgec.ir import Op, Rewriter, Value
+from edgec.ir.ops import AvgPool, Conv, ConvTranspose, DeformConv, LpPool, MaxPool
+from edgec.ir.ops.common import same_padding, split_layout
+from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, loose, node, var
+
+_WINDOWED = (Conv, ConvTranspose, DeformConv, AvgPool, LpPool, MaxPool)
+_AUTO_PADDED = (Conv, AvgPool, LpPool, MaxPool)
+_PLAIN = {"stride": 1, "pads": 0, "dilation": 1, "output_padding": 0}
+
+
+def _plain(op: Op) -> dict[str, tuple[()]]:
+    """The attributes that list the default for every axis, made empty."""
+    return {
+        name: ()
+        for name, default in _PLAIN.items()
+        if op.attributes.get(name) and all(value == default for value in op.attributes[name])
+    }
+
+
+class DropPlainAttributes(Pattern):
+    """conv(stride=[1,1], pads=[0,0,0,0], dilation=[1,1]) -> conv()"""
+
+    match = loose(_WINDOWED) @ "op"
+
+    def check(self, m: Match) -> str | None:
+        return None if _plain(m.op) else ELSEWHERE
+
+    def build(self, m: Match, rw: Rewriter) -> Sequence[Value]:
+        return rw.add(m.op.copy(**_plain(m.op))).results
+
+
+class ExplicitPads(Pattern):
+    """conv(auto_pad=same_upper) -> conv(pads=…)  when the sizes are known"""
+
+    match = loose(_AUTO_PADDED) @ "op"
+
+    def check(self, m: Match) -> str | None:
+        if m.op.auto_pad == "explicit":
+            return ELSEWHERE
+        _, _, spatial = split_layout(m.op.x.type.dims, m.op.layout)
+        return None if all(isinstance(dim, int) for dim in spatial) else "a size is not known"
+
+    def build(self, m: Match, rw: Rewriter) -> Sequence[Value]:
+        op = m.op
+        _, _, spatial = split_layout(op.x.type.dims, op.layout)
+        ones = (1,) * len(spatial)
+        pairs = [
+            same_padding(*numbers, upper=op.auto_pad == "same_upper")
+            for numbers in zip(
+                spatial, op.kernel, op.stride or ones, op.dilation or ones, strict=True
+            )
+        ]
+        pads = [begin for begin, _ in pairs] + [end for _, end in pairs]
+        return rw.add(op.copy(auto_pad="explicit", pads=pads)).results
+
+
+class DropUnreadIndices(Pattern):
+    """max_pool(indices=true) -> max_pool()  when nothing reads the indices"""
+
+    match = node(MaxPool, var("x"), attrs=CARRY) @ "pool"
+
+    def check(self, m: Match) -> str | None:
+        if not m.pool.indices:
+            return ELSEWHERE
+        return "the indices are read" if m.pool.results[1].is_used else None
+
+    def build(self, m: Match, rw: Rewriter) -> Sequence[Value]:
+        pooled = rw.add(m.pool.copy(indices=False, storage_order=0)).result
+        return pooled, m.pool.results[1]
+
+
+class DropPool(Pattern):
+    """max_pool(x, kernel=[1,1]), avg_pool(x, kernel=[1,1]) -> x"""
+
+    match = node((MaxPool, AvgPool), var("x"), attrs=CARRY) @ "pool"
+
+    def check(self, m: Match) -> str | None:
+        pool = m.pool
+        if any(size != 1 for size in pool.kernel):
+            return ELSEWHERE
+        if any(step != 1 for step in pool.stride) or any(pool.pads):
+            return "the pool has a stride or pads"
+        return "the indices are read" if len(pool.results) > 1 else None
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        return m.x  # type: ignore[no-any-return]
+
+
+RULES: tuple[type[Pattern], ...] = (
+    DropUnreadIndices,
+    DropPool,
+    DropPlainAttributes,
+    ExplicitPads,
+)
