@@ -41,7 +41,7 @@ from edgec.ir.parser import parse_graph
 from edgec.ir.printer import print_graph, print_op
 from edgec.ir.rewriter import IllegalRewrite, Listener, Rewriter
 from edgec.ir.sampling import Sampler, sample_graph
-from edgec.ir.storage import load_text, save_text, write_atomically
+from edgec.ir.storage import load_text, save_text, write_atomically, write_together
 from edgec.ir.table import Refusal, RuleTable
 from edgec.ir.traits import (
     Commutative,
@@ -131,4 +131,5 @@ __all__ = [
     "variadic",
     "verify",
     "write_atomically",
+    "write_together",
 ]

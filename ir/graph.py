@@ -2,8 +2,8 @@
 
 What an iterator over ``graph.ops`` sees while the graph is edited: an op that is erased before it
 is reached is skipped; an op inserted after the current one is visited; an op inserted before the
-current one is not. Erasing or replacing the current op is allowed; who moves ops between
-graphs walks over ``tuple(graph.ops)``.
+current one is not. Erasing or replacing the current op is allowed: what followed it then comes
+next. Who moves ops between graphs walks over ``tuple(graph.ops)``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from edgec.ir.dims import ANY, Dim, symbol, symbols
-from edgec.ir.op import Op, Strs, Types, attr, variadic
+from edgec.ir.op import Op, OpError, Strs, Types, attr, variadic
 from edgec.ir.traits import Terminator
 from edgec.ir.types import TensorType
 from edgec.ir.value import Constant, Value
@@ -28,6 +28,10 @@ class Return(Op, name="return", traits=(Terminator,)):
 
     def infer(self) -> Types:
         return ()
+
+    def check(self) -> None:
+        if self.names and len(self.names) != len(self.values):
+            raise OpError(f"return has {len(self.values)} values and {len(self.names)} names")
 
 
 class Graph:

@@ -2,7 +2,8 @@
 
 In hand-written text the type after ``:`` may be left out (it is inferred), an operand may be given
 by position instead of by name, and a constant may be given by its type alone where it is first
-read, ``w=@w[4,3,3,3]``: it is then filled with numbers that depend on its name only.
+read, ``w=@w[4,3,3,3]``: it is then filled with numbers that depend on its name only. An output
+without a name gets that of its value.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from edgec.ir.collector import collector_paused
 from edgec.ir.diagnostics import Error, Finding, Kind
 from edgec.ir.dims import Dim, DimError, parse_dim
 from edgec.ir.dtypes import DType, dtype_named, f32
 from edgec.ir.graph import Graph
 from edgec.ir.op import Op, OpError, op_classes
+from edgec.ir.printer import is_number
 from edgec.ir.rewriter import Rewriter
 from edgec.ir.types import Quant, TensorType
 from edgec.ir.value import Constant, Value
@@ -32,12 +35,15 @@ _TOKEN = re.compile(
     |(?P<digest>sha256:[0-9a-f]{64})
     |(?P<sigil>[%@](?:"(?:[^"\\]|\\.)*"|[A-Za-z0-9_.$/-]+))
     |(?P<string>"(?:[^"\\]|\\.)*")
-    |(?P<dim><[^<>\n]*>)
-    |(?P<number>-?(?:inf|nan)\b|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
+    |(?P<dim><(?:[^<>'\n]|'(?:[^'\\\n]|\\.)*')*>)
+    |(?P<number>-?(?:inf|nan)(?![A-Za-z0-9_.$/-])|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
     |(?P<name>[A-Za-z_][A-Za-z0-9_.$/-]*)
     |(?P<mark>[()\[\]{}=:,|]))""",
     re.VERBOSE,
 )
+_NAMED = re.compile(r" *=")
+_TYPED = re.compile(r" *\[")
+_PLAIN_DIMS = re.compile(r"\[([A-Za-z0-9_,+*/ -]*)\]")  # no name in quotes, no nested comma
 
 
 def parse_graph(text: str, weights: Mapping[str, Array] | None = None) -> Graph:
@@ -52,7 +58,8 @@ def parse_graph(text: str, weights: Mapping[str, Array] | None = None) -> Graph:
     """
     parser = _Parser(text, weights or {})
     try:
-        return parser.whole()
+        with collector_paused():
+            return parser.whole()
     except (OpError, DimError, ValueError, KeyError, OverflowError) as error:
         parser.fail(str(error), cause=error)
 
@@ -66,6 +73,8 @@ class _Parser:
         self.token = ""
         self.start = 0
         self.values: dict[str, Value] = {}
+        self.own: list[str] = []  # defined in the region being read
+        self.dims_memo: dict[str, tuple[Dim, ...]] = {}
         self.depth = 0
         self.advance()
 
@@ -123,7 +132,8 @@ class _Parser:
         name = self.name() if self.token != "(" else "graph"
         graph = Graph(name, enclosing=enclosing)
         rewriter = Rewriter(graph)
-        outer_values = dict(self.values) if enclosing else self.values
+        outside = self.own
+        self.own = []
         self.expect("(")
         while not self.accept(")"):
             sigil = self.sigil()
@@ -135,8 +145,9 @@ class _Parser:
             self.statement(graph, rewriter)
         if not graph.is_finished:
             self.fail(f"graph {name!r} has no return")
-        if enclosing:
-            self.values = outer_values
+        for sigil in self.own:  # what a region defines is not seen outside
+            del self.values[sigil]
+        self.own = outside
         self.depth -= 1
         return graph
 
@@ -149,7 +160,7 @@ class _Parser:
         elif self.kind == "sigil" and self.token[0] == "@":
             self.declaration()
         elif self.kind == "name" and self.token == "return":
-            self.return_statement(rewriter)
+            self.return_statement(graph, rewriter)
         else:
             self.op(graph, rewriter)
 
@@ -163,14 +174,15 @@ class _Parser:
         digest = self.advance().removeprefix("sha256:")
         if digest not in self.weights:
             self.fail(f"no weights with digest {digest[:12]}… were given for {sigil}")
-        constant = Constant(self.weights[digest], hint=_hint(sigil))
+        constant = Constant(self.weights[digest], hint=_hint(sigil), type=type)
         if constant.weight.digest != digest:
             self.fail(f"the weights given for {sigil} do not have the digest that the text states")
-        if type.with_dims(type.dims) != constant.type:
-            self.fail(f"{sigil} is declared {type}, its data is {constant.type}")
+        stored = constant.weight.type
+        if (type.dtype, type.dims) != (stored.dtype, stored.dims):
+            self.fail(f"{sigil} is declared {type}, its data is {stored}")
         self.define(sigil, constant)
 
-    def return_statement(self, rewriter: Rewriter) -> None:
+    def return_statement(self, graph: Graph, rewriter: Rewriter) -> None:
         self.expect("return")
         values: list[Value] = []
         names: list[str] = []
@@ -183,6 +195,8 @@ class _Parser:
             names.append(name)
             if not self.accept(","):
                 break
+        if graph.outer is None:
+            names = [name or value.hint for name, value in zip(names, values, strict=True)]
         rewriter.finish(values, names if any(names) else ())
 
     def op(self, graph: Graph, rewriter: Rewriter) -> None:
@@ -225,7 +239,9 @@ class _Parser:
         )
         if len(results) != len(made.results):
             self.fail(f"{cls.op_name} has {len(made.results)} results, found {len(results)}")
-        for result, declared in zip(made.results, types or (), strict=bool(types)):
+        if types and len(types) != len(made.results):
+            self.fail(f"{cls.op_name} has {len(made.results)} results, found {len(types)} types")
+        for result, declared in zip(made.results, types, strict=False):
             if not result.type.compatible(declared):
                 self.fail(f"{cls.op_name} gives {result.type}, the text says {declared}")
             result.type = declared
@@ -296,10 +312,10 @@ class _Parser:
     # -- pieces ---------------------------------------------------------------------------------
 
     def at_named_argument(self) -> bool:
-        return self.kind == "name" and self.text[self.position :].lstrip(" ")[:1] == "="
+        return self.kind == "name" and _NAMED.match(self.text, self.position) is not None
 
     def at_inline_constant(self) -> bool:
-        return self.kind == "name" and self.text[self.position :].lstrip(" ")[:1] == "["
+        return self.kind == "name" and _TYPED.match(self.text, self.position) is not None
 
     def inline_constant(self) -> Constant:
         type = self.type()
@@ -346,21 +362,38 @@ class _Parser:
         """``[…]`` read from the text itself: dims are expressions, with their own commas."""
         if self.token != "[":
             self.fail(f"expected '[', found {self.token!r}")
+        plain = _PLAIN_DIMS.match(self.text, self.start)
+        if plain is None:
+            parts = self.dim_texts()
+            self.advance()
+            return _parsed(parts)
+        self.position = plain.end()
+        self.advance()
+        inner = plain.group(1)
+        found = self.dims_memo.get(inner)
+        if found is None:
+            found = self.dims_memo[inner] = _parsed(inner.split(","))
+        return found
+
+    def dim_texts(self) -> list[str]:
+        """The parts of a list of dims at the commas outside of parentheses and quotes."""
         begin, depth, parts = self.start + 1, 1, []
         at, quoted = begin, False
         while depth:
             if at >= len(self.text) or self.text[at] == "\n":
                 self.fail("a list of dims is not closed")
             char = self.text[at]
+            if quoted and char == "\\":
+                at += 2
+                continue
             quoted ^= char == "'"
             depth += 0 if quoted else (char in "[(") - (char in "])")
             if not quoted and ((char == "," and depth == 1) or depth == 0):
-                parts.append(self.text[begin:at].strip())
+                parts.append(self.text[begin:at])
                 begin = at + 1
             at += 1
         self.position = at
-        self.advance()
-        return tuple(parse_dim(part) for part in parts if part or len(parts) > 1)
+        return parts
 
     def quant(self) -> Quant | None:
         if not (self.kind == "name" and self.token == "q"):
@@ -415,14 +448,29 @@ class _Parser:
         if self.kind != "sigil":
             self.fail(f"expected %name or @name, found {self.token!r}")
         text = self.advance()
-        return text[0] + json.loads(text[1:]) if text[1] == '"' else text
+        if text[1] != '"':
+            return text
+        name = str(json.loads(text[1:]))
+        return text[0] + (json.dumps(name) if is_number(name) or name[:1] == '"' else name)
 
     def define(self, sigil: str, value: Value) -> Value:
         if sigil in self.values:
             self.fail(f"{sigil} is defined twice")
         self.values[sigil] = value
+        if sigil[0] == "%":
+            self.own.append(sigil)
         return value
 
 
+def _parsed(parts: list[str]) -> tuple[Dim, ...]:
+    """Dims from their texts; ``[]`` is the one list of a single empty text."""
+    texts = [part.strip() for part in parts]
+    return tuple([parse_dim(text) for text in texts if text or len(texts) > 1])
+
+
 def _hint(sigil: str) -> str:
-    return "" if sigil[1:].isdigit() else sigil[1:]
+    """The name behind a sigil; a number only counts as one when it was quoted."""
+    name = sigil[1:]
+    if name.startswith('"'):
+        return str(json.loads(name))
+    return "" if is_number(name) else name

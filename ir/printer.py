@@ -53,7 +53,7 @@ class _Printer:
 
     def graph_lines(self, graph: Graph, depth: int, *, top: bool) -> Iterator[str]:
         pad = _INDENT * depth
-        inputs = ", ".join(f"{self.define(v)}: {v.type}" for v in graph.inputs)
+        inputs = ", ".join(f"{self.define_input(v)}: {v.type}" for v in graph.inputs)
         yield f"{pad}graph {_quoted(graph.name)}({inputs}) {{"
         if top and not self.brief:
             for key, text in sorted(graph.metadata.items()):
@@ -108,7 +108,7 @@ class _Printer:
             yield text if index == 0 else f"{spec.name}={text}"
 
     def return_text(self, op: Return) -> str:
-        names = op.names or ("",) * len(op.values)
+        names = op.names if len(op.names) == len(op.values) else ("",) * len(op.values)
         outputs = [
             f"{_quoted(name)}={self.use(value)}" if name else self.use(value)
             for name, value in zip(names, op.values, strict=True)
@@ -136,8 +136,14 @@ class _Printer:
             name = self.names[value] = sigil + _quoted(self.unique(value.hint, sigil))
         return name
 
+    def define_input(self, value: Value) -> str:
+        """An input's name is the user's, even when it is a number: only then it is quoted."""
+        if is_number(value.hint):
+            self.names[value] = f"%{json.dumps(value.hint)}"
+        return self.define(value)
+
     def unique(self, hint: str, sigil: str) -> str:
-        if not hint or hint.isdigit():
+        if not hint or is_number(hint):
             while sigil + str(self.unnamed) in self.taken:
                 self.unnamed += 1
             name = str(self.unnamed)
@@ -148,6 +154,11 @@ class _Printer:
                 name = f"{hint}.{self.suffixes[sigil + hint]}"
         self.taken.add(sigil + name)
         return name
+
+
+def is_number(name: str) -> bool:
+    """True for what stands in the text for a value without a name: %0, %1, …"""
+    return name.isascii() and name.isdigit()
 
 
 def is_inline(constant: Constant) -> bool:
@@ -199,4 +210,4 @@ def attribute_text(value: Any) -> str:
 
 
 def _quoted(name: str) -> str:
-    return name if name.isdigit() or PLAIN_NAME.match(name) else json.dumps(name)
+    return name if is_number(name) or PLAIN_NAME.match(name) else json.dumps(name)

@@ -30,7 +30,10 @@ class Listener(Protocol):
     def erased(self, op: Op) -> None: ...
 
     def changed(self, op: Op) -> None:
-        """One of the op's operands was replaced, or one of its results gained or lost a use."""
+        """One of the op's operands was replaced, or the type of one of its results."""
+
+    def use_changed(self, op: Op) -> None:
+        """One of the op's results gained or lost a use."""
 
 
 class Rewriter:
@@ -54,7 +57,9 @@ class Rewriter:
     def add(self, op: OpT, *, before: Op | None = None) -> OpT:
         """Insert an op at the insertion point (or before a given op) and return it."""
         anchor = before or self._before
-        graph = self.graph if anchor is None or anchor.graph is None else anchor.graph
+        graph = self.graph if anchor is None else anchor.graph
+        if graph is None:
+            raise IllegalRewrite(f"{op!r} is inserted before {anchor!r}, which was erased")
         if anchor is None and graph.is_finished:
             anchor = graph.terminator
         op.loc = merged(op.loc, self._loc)
@@ -89,18 +94,25 @@ class Rewriter:
 
     # -- replacing ------------------------------------------------------------------------------
 
-    def replace(self, op: Op, *values: Value) -> None:
-        """Let every use of ``op``'s results read ``values`` instead, and erase ``op``.
+    def replace(self, op: Op, *values: Value | None) -> None:
+        """Let every use of ``op``'s results read ``values`` instead, and erase ``op``. None stands
+        for a result that nobody reads.
 
         Raises:
-            IllegalRewrite: another number of values, or a value of another type.
+            IllegalRewrite: another number of values, a value of another type, or one of the op's
+                own results. The graph is as before then.
         """
         if len(values) != len(op.results):
             raise IllegalRewrite(
                 f"{op!r} has {len(op.results)} results, {len(values)} replacements were given"
             )
         for old, new in zip(op.results, values, strict=True):
-            if old.is_used or old is op.results[0]:
+            if new is not None:
+                _check_types(old, new)
+            if (old.is_used and new is None) or (new is not None and new.producer is op):
+                raise IllegalRewrite(f"{op!r} is replaced by nothing or by its own result")
+        for old, new in zip(op.results, values, strict=True):
+            if new is not None and (old.is_used or old is op.results[0]):
                 self._inherit(old, new)
                 self.replace_uses(old, new)
         self.erase(op)
@@ -119,12 +131,13 @@ class Rewriter:
         """
         if old is new:
             return
-        if not old.type.compatible(new.type):
-            raise IllegalRewrite(f"a value of type {old.type} is replaced by one of {new.type}")
+        _check_types(old, new)
         for user in old.users:
             for index, operand in enumerate(user.operands):
                 if operand is old:
                     self._set_slot(user, index, new)
+        self._tell_about(old)
+        self._tell_about(new)
 
     def set_operand(self, op: Op, index: int, value: Value | None) -> None:
         """Let one operand slot read another value of a compatible type (None: absent)."""
@@ -132,6 +145,9 @@ class Rewriter:
         if old is not None and value is not None and not old.type.compatible(value.type):
             raise IllegalRewrite(f"operand {op.operand_name(index)} of {op!r}: {value.type}")
         self._set_slot(op, index, value)
+        for touched in (old, value):
+            if touched is not None:
+                self._tell_about(touched)
 
     def erase(self, op: Op) -> None:
         """Remove an op whose results nobody reads (and everything in its regions).
@@ -150,8 +166,12 @@ class Rewriter:
                 self._erase_all(region)
         if self._listener:
             self._listener.erased(op)
-            for operand in operands:
-                self._tell_about(operand)
+        for operand in operands:
+            self._tell_about(operand)
+
+    def discard(self, region: Graph) -> None:
+        """Drop a nested graph that no op takes, so that what it read loses those uses."""
+        self._erase_all(region)
 
     def _erase_all(self, region: Graph) -> None:
         """Drop the uses that the ops of an erased region hold on values outside it."""
@@ -161,6 +181,8 @@ class Rewriter:
             region._unlink(op)
             if self._listener:
                 self._listener.erased(op)
+            for operand in op.present_operands:
+                self._tell_about(operand)
 
     def refine(self, value: Value, type: TensorType) -> None:
         """Give a value a more precise type (fewer symbols); never a contradicting one."""
@@ -168,6 +190,8 @@ class Rewriter:
             raise IllegalRewrite(f"{value.type} cannot be refined to {type}")
         value.type = type
         self.graph._touch()
+        if self._listener and value.producer is not None:
+            self._listener.changed(value.producer)
 
     def move_into(self, op: Op, anchor: Op) -> None:
         """Move an op before ``anchor``, possibly out of a region into a graph around it."""
@@ -190,21 +214,33 @@ class Rewriter:
             value._add_use(op)
         assert op.graph is not None, "an unlinked op is edited"
         op.graph._touch()
+        _forget_contents(op)
         if self._listener:
             self._listener.changed(op)
-            for touched in (old, value):
-                if touched is not None:
-                    self._tell_about(touched)
 
     def _tell_about(self, value: Value) -> None:
-        assert self._listener is not None
-        if value.producer is not None and value.producer.graph is not None:
-            self._listener.changed(value.producer)
+        if self._listener and value.producer is not None and value.producer.graph is not None:
+            self._listener.use_changed(value.producer)
 
     def _inherit(self, old: Value, new: Value) -> None:
         """The replacement takes over the name when it has none."""
         if not new.hint:
             new.hint = old.hint
+
+
+def _check_types(old: Value, new: Value) -> None:
+    if not old.type.compatible(new.type):
+        raise IllegalRewrite(f"a value of type {old.type} is replaced by one of {new.type}")
+
+
+def _forget_contents(op: Op) -> None:
+    """What was derived from the elements of an operand is derived anew when it is asked for."""
+    pending = [op]
+    while pending:
+        for result in pending.pop().results:
+            if result.contents_memo is not None:
+                result.contents_memo = None
+                pending.extend(result.users)
 
 
 def merged(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -22,7 +24,10 @@ from edgec.ir.weight import Array
 MAX_TEXT_BYTES = 1 << 30
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+Write: TypeAlias = Callable[[Path], None]
+
+
+def write_atomically(path: Path, write: Write) -> None:
     """Let ``write`` fill a temporary file beside ``path`` and rename it when it is complete.
 
     Nothing partial is ever seen at ``path``, and an earlier file there survives a failure.
@@ -30,22 +35,48 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         Error: the folder does not exist, or the disk refuses.
     """
+    write_together([(path, write)])
+
+
+def write_together(files: Sequence[tuple[Path, Write]]) -> None:
+    """Write several files that belong together: none is renamed before all are complete.
+
+    Raises:
+        Error: as ``write_atomically``.
+    """
+    finished: list[tuple[Path, Path]] = []
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise Error(Kind.LOWERING, f"cannot write {path}: {error.strerror}") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as error:
-        raise Error(Kind.LOWERING, f"cannot write {path}: {error.strerror}") from error
+        for path, write in files:
+            with _reported(path):
+                finished.append((_temporary(path), path))
+                write(finished[-1][0])
+        for temporary, path in finished:
+            with _reported(path):
+                temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        for temporary, _ in finished:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A new file beside ``path``, with the permissions that any other new file would have."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    umask = os.umask(0)
+    os.umask(umask)
+    os.fchmod(handle, 0o666 & ~umask)
+    os.close(handle)
+    return Path(name)
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Error(Kind.LOWERING, f"cannot write {path}: {why}") from error
+    except SafetensorError as error:
+        raise Error(Kind.LOWERING, f"cannot write {path}: {error}") from error
 
 
 def save_text(graph: Graph, path: Path) -> None:
@@ -53,14 +84,17 @@ def save_text(graph: Graph, path: Path) -> None:
     constants = {
         c.weight.digest: c.weight.array for c in graph.constants if not is_inline(c)
     }
-    if constants:
-        write_atomically(path.with_suffix(".safetensors"), lambda p: _write_tensors(constants, p))
     text = print_graph(graph) + "\n"
-    write_atomically(path, lambda p: _write_text(text, p))
+    files: list[tuple[Path, Write]] = [(path, lambda p: _write_text(text, p))]
+    if constants:
+        weights = path.with_suffix(".safetensors")
+        files.insert(0, (weights, lambda p: _write_tensors(constants, p)))
+    write_together(files)
 
 
 def load_text(path: Path) -> Graph:
-    """Read a graph written by ``save_text``. The sidecar is mapped, not read.
+    """Read a graph written by ``save_text``. The sidecar is mapped; its pages are read once, to
+    compare every digest, and can be dropped again.
 
     Raises:
         Error: the text is not a graph, or the sidecar lacks a weight or is corrupt.
@@ -103,19 +137,17 @@ def _view(data: Array, offsets: list[int], dtype: str, shape: list[int]) -> Arra
 
 
 def _write_tensors(constants: Mapping[str, Array], path: Path) -> None:
-    """Types that safetensors' numpy side does not know are stored as bytes; the metadata names
-    every array's own type."""
-    stored = {
-        digest: np.ascontiguousarray(array) if array.dtype.isbuiltin else _as_bytes(array)
-        for digest, array in sorted(constants.items())
-    }
+    """Types that numpy itself lacks are stored as unsigned integers of their size; the metadata
+    names every array's own type."""
+    stored = {digest: _plain(array) for digest, array in sorted(constants.items())}
     types = {digest: dtype_of(array.dtype).name for digest, array in constants.items()}
     save_file(stored, path, metadata=dict(sorted(types.items())))
 
 
-def _as_bytes(array: Array) -> Array:
-    flat = np.ascontiguousarray(array).view(np.uint8)
-    return flat if array.ndim else flat.reshape(())
+def _plain(array: Array) -> Array:
+    contiguous = np.asarray(array, order="C")
+    native = array.dtype.isbuiltin == 1
+    return contiguous if native else contiguous.view(f"u{array.itemsize}")
 
 
 def _write_text(text: str, path: Path) -> None:

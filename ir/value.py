@@ -70,6 +70,11 @@ class Value:
         return sum(self._users.values()) if self._users else 0
 
     @property
+    def user_count(self) -> int:
+        """Number of ops that read this value."""
+        return len(self._users) if self._users else 0
+
+    @property
     def is_used(self) -> bool:
         return bool(self._users)
 

@@ -9,20 +9,20 @@
  6. types:       each op's ``infer`` agrees with the types of its results; its ``check`` passes.
  7. symbols:     no dim is ANY.
  8. regions:     a region's parent is the op that carries it.
- 9. names:       graph inputs have names, all different; so have the outputs of the outermost graph.
+ 9. names:       the inputs of the outermost graph have names, all different; so have its outputs.
 
 Errors are collected: one run reports all of them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from edgec.ir.diagnostics import Error, Finding, Kind
-from edgec.ir.dims import ANY, DimError
+from edgec.ir.dims import ANY
 from edgec.ir.graph import Graph, Return
-from edgec.ir.op import Op, OpError
+from edgec.ir.op import Op
 from edgec.ir.printer import print_op
 from edgec.ir.value import Constant, Value
 
@@ -47,7 +47,7 @@ def violations(graph: Graph) -> Iterator[Finding]:
     for part in graph.graphs:
         for invariant in (ends, links, owners, regions):
             yield from invariant(part)
-    yield from dominance(graph, set())
+    yield from dominance(graph)
     yield from uses(graph)
     for part in graph.graphs:
         yield from types(part)
@@ -83,8 +83,10 @@ def owners(graph: Graph) -> Iterator[Finding]:
                 yield _about(op, f"result {index} does not point back at it")
 
 
-def dominance(graph: Graph, visible: set[Value]) -> Iterator[Finding]:
-    seen = visible | set(graph.inputs)
+def dominance(graph: Graph, seen: set[Value] | None = None) -> Iterator[Finding]:
+    seen = set() if seen is None else seen
+    own = list(graph.inputs)
+    seen.update(own)
     for op in graph._all_ops:
         for index, value in enumerate(op.operands):
             if value is None or isinstance(value, Constant) or value in seen:
@@ -94,21 +96,37 @@ def dominance(graph: Graph, visible: set[Value]) -> Iterator[Finding]:
         for region in op.regions:
             yield from dominance(region, seen)
         seen.update(op.results)
+        own.extend(op.results)
+    seen.difference_update(own)  # what a region computes is not seen outside
 
 
 def uses(graph: Graph) -> Iterator[Finding]:
-    counted: dict[Value, Counter[Op]] = {}
+    readers: dict[Value, int] = {}  # how many ops read each value
+    wrong: dict[Value, None] = {}
     for part in graph.graphs:
         for value in part.inputs:
-            counted.setdefault(value, Counter())
+            readers.setdefault(value, 0)
         for op in part._all_ops:
-            for result in op.results:
-                counted.setdefault(result, Counter())
-            for operand in op.present_operands:
-                counted.setdefault(operand, Counter())[op] += 1
-    for value, found in counted.items():
-        if found != Counter(value._users or {}):
-            yield Finding(f"the use list of %{value.hint} differs from the operands that read it")
+            for value in op.results:
+                readers.setdefault(value, 0)
+            for value, slots in _slots(op).items():
+                readers[value] = readers.get(value, 0) + 1
+                if value._users is None or value._users.get(op) != slots:
+                    wrong[value] = None
+    for value, count in readers.items():
+        if len(value._users or ()) != count:
+            wrong[value] = None
+    for value in wrong:
+        yield Finding(f"the use list of %{value.hint} differs from the operands that read it")
+
+
+def _slots(op: Op) -> dict[Value, int]:
+    """How many operand slots of the op read each value."""
+    found: dict[Value, int] = {}
+    for value in op.operands:
+        if value is not None:
+            found[value] = found.get(value, 0) + 1
+    return found
 
 
 def types(graph: Graph) -> Iterator[Finding]:
@@ -116,7 +134,7 @@ def types(graph: Graph) -> Iterator[Finding]:
         try:
             inferred = op.infer()
             op.check()
-        except (OpError, DimError) as error:
+        except ValueError as error:  # OpError, DimError, or a type that cannot be
             yield _about(op, str(error))
             continue
         if len(inferred) != len(op.results):
@@ -128,8 +146,8 @@ def types(graph: Graph) -> Iterator[Finding]:
 
 
 def symbols(graph: Graph) -> Iterator[Finding]:
-    for value in (*graph.inputs, *(r for op in graph._all_ops for r in op.results)):
-        if ANY in value.type.dims:
+    for value in chain(graph.inputs, (r for op in graph._all_ops for r in op.results)):
+        if not value.type.is_static and ANY in value.type.dims:
             yield Finding(f"%{value.hint} has a dim without a name: {value.type}", graph.name)
 
 
@@ -141,9 +159,14 @@ def regions(graph: Graph) -> Iterator[Finding]:
 
 
 def names(graph: Graph) -> Iterator[Finding]:
-    for kind, found in (("input", graph.input_names), ("output", graph.output_names)):
-        repeated = [name for name, count in Counter(found).items() if count > 1]
-        if repeated or "" in found:
+    if not graph.is_finished:
+        return
+    named = (
+        ("input", graph.input_names, len(graph.inputs)),
+        ("output", graph.output_names, len(graph.outputs)),
+    )
+    for kind, found, wanted in named:
+        if len(set(found)) != wanted or len(found) != wanted or "" in found:
             yield Finding(f"{kind} names must be present and different, found {list(found)}")
 
 

@@ -10,6 +10,7 @@ from edgec.kernels.compare import (
 )
 from edgec.kernels.executor import Executor, Tap, run
 from edgec.kernels.inputs import default_shapes, seeded_inputs
+from edgec.kernels.judge import Judge
 from edgec.kernels.planner import Plan, Slot, plan_buffers
 from edgec.kernels.table import KERNELS, Kernel
 from edgec.kernels.tolerance import tolerance_of
@@ -19,6 +20,7 @@ __all__ = [
     "KERNELS",
     "Comparison",
     "Executor",
+    "Judge",
     "Kernel",
     "Plan",
     "Slot",

@@ -25,8 +25,6 @@ def converted(
         return rounded(np.not_equal(widened(x), 0), to.numpy, out)
     if to is dtypes.f8e8m0:
         return rounded(_to_e8m0(x, saturate, round_mode), to.numpy, out)
-    if to is dtypes.f4e2m1:
-        return rounded(np.where(np.isnan(widened(x)), 6, widened(x)), to.numpy, out)
     if to in FLOAT8:
         return rounded(_to_float8(x, to, saturate), to.numpy, out)
     if to.is_integer and to.bits < 8:
@@ -49,7 +47,7 @@ def _to_float8(x: Array, to: DType, saturate: bool) -> Array:
 
 
 def _to_e8m0(x: Array, saturate: bool, round_mode: str) -> Array:
-    """The sign is dropped; exponents out of range become the nearest, or NaN unless ``saturate``."""
+    """The sign is dropped; what is out of range becomes the nearest, or NaN unless ``saturate``."""
     with np.errstate(all="ignore"):
         magnitude = np.abs(x.astype(np.float64))
         mantissa, exponent = np.frexp(magnitude)  # mantissa in [0.5, 1)
@@ -58,7 +56,8 @@ def _to_e8m0(x: Array, saturate: bool, round_mode: str) -> Array:
         code = np.where(finite, exponent - 1 + _E8M0_BIAS, 0) + step
     code = np.where(magnitude == 0, 0, code)
     code = np.where(np.isinf(magnitude), _E8M0_MAX + 1, code)
-    bad = np.isnan(magnitude) | (~np.bool_(saturate) & (code > _E8M0_MAX))
+    outside = (magnitude == 0) | (code < 0) | (code > _E8M0_MAX)
+    bad = np.isnan(magnitude) | (~np.bool_(saturate) & outside)
     code = np.where(bad, _E8M0_MAX + 1, np.clip(code, 0, _E8M0_MAX))
     return np.asarray(code, dtype=np.uint8).view(dtypes.f8e8m0.numpy)
 

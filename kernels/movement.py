@@ -58,7 +58,7 @@ def expand(op: Expand, x: Array, shape: Array, *, out: Array | None) -> Array:
 
 @KERNELS.rule(Tile)
 def tile(op: Tile, x: Array, repeats: Array) -> Array:
-    return np.ascontiguousarray(np.tile(x, repeats.tolist()))
+    return np.array(np.tile(x, repeats.tolist()), order="C")
 
 
 @KERNELS.rule(Slice)
@@ -126,7 +126,8 @@ def space_to_depth(op: SpaceToDepth, x: Array, *, out: Array | None) -> Array:
     batch, channels, height, width = _first(x, op.layout)
     rows, columns = height // b, width // b
     source = _channels_first(x, op.layout)
-    blocks = source.reshape(batch, channels, rows, b, columns, b).transpose(0, 3, 5, 1, 2, 4)
+    order = (0, 3, 5, 1, 2, 4) if op.mode == "dcr" else (0, 1, 3, 5, 2, 4)
+    blocks = source.reshape(batch, channels, rows, b, columns, b).transpose(order)
     return _laid_out(blocks.reshape(batch, channels * b * b, rows, columns), op.layout, out)
 
 

@@ -77,7 +77,8 @@ def lp_norm(op: LpNorm, x: Array) -> Array:
         norm = np.abs(wide).sum(axis=op.axis, keepdims=True)
     else:
         norm = np.sqrt(np.square(wide).sum(axis=op.axis, keepdims=True))
-    return rounded(np.divide(wide, norm, out=np.zeros_like(wide), where=norm != 0), op.x.type.dtype.numpy)
+    y = np.divide(wide, norm, out=np.zeros_like(wide), where=norm != 0)
+    return rounded(y, op.x.type.dtype.numpy)
 
 
 @KERNELS.rule(Lrn)

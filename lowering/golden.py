@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgec.ir import Array, Error, Graph, Kind, Op, Value
-from edgec.kernels import Comparison, Executor, Tolerance, compare, seeded_inputs, tolerance_of
+from edgec.kernels import Comparison, Executor, Judge, compare, seeded_inputs, tolerance_of
 from edgec.lowering.target import Runner
 
 
@@ -20,13 +20,11 @@ class Verification:
 
     Attributes:
         outputs: the comparison that came out worst over all samples, by output name.
-        tolerance: what was allowed, with its reason.
         samples: number of sets of inputs that were run.
         first_difference: the first layer beyond its tolerance, when layers were compared.
     """
 
     outputs: Mapping[str, Comparison]
-    tolerance: Tolerance
     samples: int
     first_difference: LayerDifference | None = None
     layers_compared: int = 0
@@ -41,6 +39,15 @@ class Verification:
         return max((c.normwise for c in self.outputs.values()), default=0.0)
 
     @property
+    def allowed(self) -> float:
+        """The tolerance of the output that came closest to it, or exceeded it most."""
+        def share(c: Comparison) -> float:
+            return c.normwise / c.tolerance.relative if c.tolerance.relative else c.normwise
+
+        closest = max(self.outputs.values(), key=share, default=None)
+        return closest.tolerance.relative if closest else 0.0
+
+    @property
     def needed(self) -> float | None:
         """Smallest relative tolerance that would have passed; None when none would."""
         found = [c.needed for c in self.outputs.values()]
@@ -50,12 +57,11 @@ class Verification:
         return {
             "ok": self.ok,
             "samples": self.samples,
-            "tolerance": self.tolerance.relative,
-            "why": self.tolerance.why,
             "needed": self.needed,
             "outputs": {
                 name: {"ok": bool(c), "normwise": c.normwise, "max_abs": c.max_abs,
-                       "sqnr_db": c.sqnr_db}
+                       "sqnr_db": c.sqnr_db,
+                       "tolerance": c.tolerance.relative, "why": c.tolerance.why}
                 for name, c in self.outputs.items()
             },
             "layers_compared": self.layers_compared,
@@ -95,23 +101,22 @@ def check_artifact(
         per_layer: compare every value that the runtime shows with the reference on ``lowered``.
     """
     sets = list(samples) if samples is not None else [seeded_inputs(graph)]
-    tolerance = tolerance_of(graph)
     executor = Executor(graph, threads=threads)
     worst: dict[str, Comparison] = {}
     for inputs in sets:
-        expected = executor.run(inputs)
+        judge = Judge(graph, inputs, executor=executor)
         actual = runner.run({name: inputs[name] for name in runner.input_names})
-        for name, array in expected.items():
+        for name in judge.expected:
             if name not in actual:
                 raise Error(Kind.MISMATCH, f"the artifact has no output {name!r}",
                             instead=f"its outputs are {sorted(actual)}")  # fmt: skip
-            found = compare(actual[name], array, tolerance)
+            found = judge.compare(name, actual[name])
             if name not in worst or _is_worse(found, worst[name]):
                 worst[name] = found
     difference, compared = None, 0
     if per_layer and lowered is not None:
         difference, compared = first_difference(lowered, runner, sets[0])
-    return Verification(worst, tolerance, len(sets), difference, compared)
+    return Verification(worst, len(sets), difference, compared)
 
 
 def _is_worse(a: Comparison, b: Comparison) -> bool:
@@ -129,7 +134,7 @@ def first_difference(
     shown = runner.run_with_taps(inputs)
     found: list[LayerDifference] = []
     compared = 0
-    limits = _tolerances(lowered)
+    tolerance = tolerance_of(lowered)
 
     def tap(op: Op, results: Sequence[Array]) -> None:
         nonlocal compared
@@ -138,18 +143,12 @@ def first_difference(
             if found or actual is None or actual.shape != array.shape:
                 continue
             compared += 1
-            comparison = compare(actual, array, limits[value])
+            comparison = compare(actual, array, tolerance)
             if not comparison:
                 found.append(LayerDifference(value.hint, op.op_name, op.loc, comparison))
 
     Executor(lowered).run({n: inputs[n] for n in lowered.input_names}, tap=tap)
     return (found[0] if found else None), compared
-
-
-def _tolerances(graph: Graph) -> dict[Value, Tolerance]:
-    """The tolerance of each value: the oracle's, along the path that leads to it."""
-    whole = tolerance_of(graph)
-    return {result: whole for op in graph.ops for result in op.results}
 
 
 def load_samples(path: Path, graph: Graph) -> Iterator[dict[str, Array]]:

@@ -20,5 +20,5 @@ class DeadCodeElimination(Pass):
         for op in reversed(tuple(graph.ops)):
             for region in op.regions:
                 self.run(region, rw)
-            if not op.has(Effect) and not any(result.is_used for result in op.results):
+            if not any(result.is_used for result in op.results) and not op.has(Effect):
                 rw.erase(op)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from edgec.ir import Effect, Error, Finding, Graph, Kind, Op, OpError, Return, Rewriter, Value, print_op
 from edgec.passes.pattern import Match, Miss, Pattern, try_match
 
+FEW_USERS = 4  # an interior value of a match has no more
 REWRITES_PER_OP = 16  # far above what any terminating set of rules needs per op
 
 
@@ -66,6 +67,13 @@ class _Worklist:
         """Patterns are rooted at their last op, so that readers may match now as well."""
         self.push(op)
         self._push_readers(op)
+
+    def use_changed(self, op: Op) -> None:
+        """Patterns want interior values to have one use, so that the last reader may match now;
+        while there are many, nothing new can match (and a hub is not walked at every edit)."""
+        self.push(op)
+        if all(result.user_count <= FEW_USERS for result in op.results):
+            self._push_readers(op)
 
     def _push_readers(self, op: Op) -> None:
         for result in op.results:
@@ -136,8 +144,19 @@ def _rewrite(pattern: Pattern, op: Op, match: Match, worklist: _Worklist) -> Non
         finding = Finding(str(error), print_op(op).splitlines()[0])
         raise Error(Kind.PASS, f"rule {pattern.name} built an illegal op", [finding]) from error
     values = [built] if isinstance(built, Value) else list(built)
+    for old, new in zip(op.results, values, strict=False):
+        if new is not None and not new.is_used and new.type.dims != old.type.dims:
+            _keep_symbols(old, new, rewriter)
     rewriter.replace(op, *values)
     _erase_dead([op, *match.interior], rewriter)
+
+
+def _keep_symbols(old: Value, new: Value, rewriter: Rewriter) -> None:
+    """What was just built has the dims of what it replaces, by the names that readers know, but
+    for those of which it knows the number."""
+    pairs = zip(new.type.dims, old.type.dims, strict=True)
+    dims = tuple(own if isinstance(own, int) else known for own, known in pairs)
+    rewriter.refine(new, new.type.with_dims(dims))
 
 
 def _erase_dead(replaced: Sequence[Op], rewriter: Rewriter) -> None:

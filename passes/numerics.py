@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgec.ir import Array, Error, Finding, Graph, Kind
-from edgec.kernels import EXACT, Executor, Tolerance, compare, seeded_inputs, tolerance_of
+from edgec.kernels import Comparison, Executor, Judge, seeded_inputs
 from edgec.passes.base import Pass
 from edgec.passes.promise import Close, Exact, Lossy
 
@@ -20,9 +20,8 @@ class NumericJudge:
     """
 
     def __init__(self, graph: Graph, shapes: Mapping[str, int], seed: int) -> None:
-        self.inputs: dict[str, Array] = seeded_inputs(graph, seed=seed, shapes=shapes)
-        self.expected = Executor(graph.clone()).run(self.inputs)
-        self.original = self.expected
+        self.inputs = seeded_inputs(graph, seed=seed, shapes=shapes)
+        self.before = graph.clone()
 
     def __call__(self, graph: Graph, one: Pass) -> str:
         """One line for the report.
@@ -30,29 +29,32 @@ class NumericJudge:
         Raises:
             Error: of kind PASS, when an output leaves what the pass promises.
         """
-        actual = Executor(graph.clone()).run({n: self.inputs[n] for n in graph.input_names})
-        worst = 0.0
-        findings: list[Finding] = []
-        for name, expected in self.expected.items():
-            comparison = compare(actual[name], expected, self._tolerance(graph, one))
-            worst = max(worst, comparison.normwise)
-            if isinstance(one.promise, Lossy):
-                if comparison.sqnr_db < one.promise.budget:
-                    findings.append(Finding(f"{comparison.sqnr_db:.1f} dB SQNR", f"output {name!r}"))
-            elif not comparison:
-                findings.append(Finding(str(comparison), f"output {name!r}"))
+        after = graph.clone()
+        actual = Executor(after).run({name: self.inputs[name] for name in after.input_names})
+        factor = one.promise.ulp if isinstance(one.promise, Close) else 1.0
+        judge = Judge(self.before, self._given(self.before), factor=factor,
+                      exact=isinstance(one.promise, Exact))  # fmt: skip
+        compared = {name: judge.compare(name, actual[name]) for name in judge.expected}
+        findings = [f for name, c in compared.items() for f in _broken(name, c, one)]
         if findings:
             raise Error(
                 Kind.PASS, f"pass {one.name!r} breaks its promise ({one.promise})", findings,
-                instead=f"edgec bisect, or look at what {one.name!r} rewrote with "
-                "--print-after=changed",
+                instead=f"look at what {one.name!r} rewrote with --print-after=changed, and find "
+                "the rewrite with --rewrite-limit",
             )  # fmt: skip
-        self.expected = actual
+        self.before = after
+        worst = max((comparison.normwise for comparison in compared.values()), default=0.0)
         return f"{one.promise}, largest difference {worst:.1e}"
 
-    @staticmethod
-    def _tolerance(graph: Graph, one: Pass) -> Tolerance:
-        if isinstance(one.promise, Exact):
-            return EXACT
-        factor = one.promise.ulp if isinstance(one.promise, Close) else 1.0
-        return tolerance_of(graph, factor)
+    def _given(self, graph: Graph) -> dict[str, Array]:
+        return {name: self.inputs[name] for name in graph.input_names}
+
+
+def _broken(name: str, comparison: Comparison, one: Pass) -> list[Finding]:
+    """What of the promise an output breaks."""
+    where = f"output {name!r}"
+    if not isinstance(one.promise, Lossy):
+        return [] if comparison else [Finding(str(comparison), where)]
+    if comparison.sqnr_db >= one.promise.budget:
+        return []
+    return [Finding(f"{comparison.sqnr_db:.1f} dB SQNR", where)]

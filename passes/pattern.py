@@ -39,8 +39,8 @@ ELSEWHERE = ""  # what a check returns for ops that its rule is not about
 
 
 class Match:
-    """What a pattern captured: ops and values by the names given with ``@`` and ``var``; the last op
-    is always ``root``."""
+    """What a pattern captured: ops and values by the names given with ``@`` and ``var``, the last
+    op also as ``root``."""
 
     def __init__(self) -> None:
         self.captures: dict[str, Any] = {}
@@ -82,10 +82,12 @@ class _Any(ValuePattern):
 
 @dataclass(frozen=True)
 class _Const(ValuePattern):
+    near: bool = True
+
     def match_value(self, value: Value | None, match: Match) -> Miss | None:
         if isinstance(value, Constant):
             return None
-        return Miss("an operand is not a constant", near=True)
+        return Miss("an operand is not a constant", near=self.near)
 
 
 @dataclass(frozen=True)
@@ -169,9 +171,10 @@ def var(name: str) -> ValuePattern:
     return _Var(name)
 
 
-def const(name: str) -> ValuePattern:
-    """A constant, captured under a name."""
-    return CONST @ name
+def const(name: str, near: bool = True) -> ValuePattern:
+    """A constant, captured under a name. ``near=False`` for a rule that is about constants: another
+    operand is then no near miss of it."""
+    return _Const(near) @ name
 
 
 def scalar(number: float | None = None, rtol: float = 0.0) -> ValuePattern:
@@ -382,9 +385,9 @@ class Pattern:
         is none of the rule's business and not to be counted as a near miss."""
         return None
 
-    def build(self, m: Match, rw: Rewriter) -> Value | Sequence[Value]:
+    def build(self, m: Match, rw: Rewriter) -> Value | Sequence[Value | None]:
         """Insert the replacement before the root and return what takes the place of the root's
-        results."""
+        results (None for one that nobody reads)."""
         raise NotImplementedError
 
     @property

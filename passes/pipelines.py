@@ -10,7 +10,7 @@ from edgec.passes.cleanup import Cleanup
 from edgec.passes.cse import CommonSubexpressions
 from edgec.passes.dce import DeadCodeElimination
 from edgec.passes.fold import Fold
-from edgec.passes.fuse import Fuse
+from edgec.passes.fuse import Fuse, FuseActivation
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ def _default() -> list[Pass]:
         DeadCodeElimination(),  # nothing dead is worth a rewrite
         Cleanup(),  # patterns below are written for one spelling, and want constants as constants
         Fuse(),  # multi-op idioms to one op; constants into weights
-        Cleanup(),  # fusing leaves constant arithmetic on weights behind
+        Cleanup(),  # what fusing makes idle, such as casts and reshapes that now meet
         CommonSubexpressions(),  # after fusing: sharing a value earlier would block patterns
         DeadCodeElimination(),
+        FuseActivation(),  # last: an op that carries an activation takes no more scales and shifts
     ]
 
 

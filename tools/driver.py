@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import Array, Dim, Error, Graph, Kind, load_text, parse_graph, save_text
+from edgec.ir import Array, Dim, Error, Finding, Graph, Kind, load_text, parse_graph, save_text
 from edgec.lowering import Verification, check_artifact, legalize, target_named
 from edgec.lowering.onnx import read_onnx, write_onnx
 from edgec.lowering.registry import ONNX
@@ -138,16 +138,12 @@ def compile(
 
 def mismatch(verification: Verification, path: Path) -> Error:
     """The error that says how far an artifact is off."""
-    lines = [f"output {name!r}: {c}" for name, c in verification.outputs.items() if not c]
-    needed = verification.needed
-    hint = "no tolerance would pass" if needed is None else f"{needed:.2e} would pass"
+    findings = [Finding(str(c), f"output {name!r}") for name, c in verification.outputs.items()
+                if not c]  # fmt: skip
     return Error(
-        Kind.MISMATCH,
-        f"{path} does not compute what the model does; {hint}, allowed are "
-        f"{verification.tolerance.relative:.2e} ({verification.tolerance.why})\n  "
-        + "\n  ".join(lines),
+        Kind.MISMATCH, f"{path} does not compute what the model does", findings,
         instead="edgec opt … --check-numerics names the pass; edgec verify --per-layer the layer",
-    )
+    )  # fmt: skip
 
 
 @contextlib.contextmanager

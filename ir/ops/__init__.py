@@ -47,6 +47,8 @@ from edgec.ir.ops.binary import (
     Where,
     Xor,
 )
+from edgec.ir.ops.control import If, Loop, Scan
+from edgec.ir.ops.detect import Nms
 from edgec.ir.ops.einsum import Einsum
 from edgec.ir.ops.fused import FUSED_ACTIVATIONS, check_fused
 from edgec.ir.ops.index import Gather, GatherElements, GatherNd
@@ -185,6 +187,7 @@ __all__ = [
     "HardSigmoid",
     "HardSwish",
     "Hardmax",
+    "If",
     "InstanceNorm",
     "IsInf",
     "IsNan",
@@ -195,6 +198,7 @@ __all__ = [
     "Log",
     "LogSoftmax",
     "Logical",
+    "Loop",
     "LpNorm",
     "LpPool",
     "Lrn",
@@ -211,6 +215,7 @@ __all__ = [
     "Mul",
     "Multinomial",
     "Neg",
+    "Nms",
     "NonZero",
     "Not",
     "OneHot",
@@ -246,6 +251,7 @@ __all__ = [
     "RoiAlign",
     "Round",
     "Running",
+    "Scan",
     "ScatterElements",
     "ScatterNd",
     "Selu",

@@ -14,7 +14,7 @@ from edgec.ir.op import Op, OpError, Types, attr, operand
 from edgec.ir.ops.common import broadcast, require_family, same_dtype
 from edgec.ir.ops.ratios import Arithmetic, Ratio, Ratios, each, ratios
 from edgec.ir.ops.unary import ANY_FAMILY, INTEGER, INTEGERS, NUMBER
-from edgec.ir.sampling import NUMERIC, SIGNED, Sampler
+from edgec.ir.sampling import NUMERIC, Sampler
 from edgec.ir.traits import Commutative, Elementwise, Linear
 from edgec.ir.value import Value
 

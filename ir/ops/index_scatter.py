@@ -51,7 +51,8 @@ class ScatterElements(Op, name="index.scatter_elements"):
         dims = draw.shape(draw.integer(1, 3))
         axis = draw.integer(0, len(dims) - 1)
         some = [draw.integer(1, size) for size in dims]
-        order = draw.rng.permuted(np.broadcast_to(_along(dims[axis], axis, len(dims)), dims), axis)
+        own = np.broadcast_to(_along(dims[axis], axis, len(dims)), dims)
+        order = draw.rng.permuted(own, axis=axis)
         chosen = order[tuple(slice(0, size) for size in some)] - draw.choice((0, dims[axis]))
         dtype = draw.choice(NUMERIC)
         return cls(

@@ -34,8 +34,9 @@ class MatMul(Op, name="linalg.matmul", traits=(Linear("a"),)):
 
     def infer(self) -> Types:
         same_dtype(self.a, self.b, self.bias)
-        require_family(self.a, ("float", "int", "uint"))
-        a, b = matrix_dims(self.a.type, self.transpose_a), matrix_dims(self.b.type, self.transpose_b)
+        _require_wide(self.a.type)
+        a = matrix_dims(self.a.type, self.transpose_a)
+        b = matrix_dims(self.b.type, self.transpose_b)
         if self.b.type.rank == 1:
             b = (b[1], b[0])
         require_dim(b[-2], a[-1], "the second last dimension of b")
@@ -85,6 +86,13 @@ def matrix_dims(type: TensorType, transpose: bool) -> Dims:
         raise OpError(f"a matrix product wants matrices{' to transpose' * transpose}, found {type}")
     dims = type.dims if type.rank > 1 else (1, *type.dims)
     return (*dims[:-2], dims[-1], dims[-2]) if transpose else dims
+
+
+def _require_wide(type: TensorType) -> None:
+    """Products of narrow integers do not fit their type; quantized ones have their own rules."""
+    least = 16 if type.dtype.is_float else 32
+    if type.quant is None and (type.dtype.family == "bool" or type.dtype.bits < least):
+        raise OpError(f"a matrix product wants floats, or integers of 32 or 64 bits, found {type}")
 
 
 def _require_broadcast_to(type: TensorType, target: TensorType) -> None:

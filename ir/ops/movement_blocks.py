@@ -32,8 +32,7 @@ class DepthToSpace(Op, name="move.depth_to_space", traits=(Movement, LayoutSensi
         return (self.x.type.with_dims(dims),)
 
     def check(self) -> None:
-        if self.mode not in ("dcr", "crd"):
-            raise OpError(f"mode is 'dcr' or 'crd', found {self.mode!r}")
+        _check_mode(self.mode)
 
     @classmethod
     def samples(cls, draw: Sampler) -> Op:
@@ -45,11 +44,12 @@ class DepthToSpace(Op, name="move.depth_to_space", traits=(Movement, LayoutSensi
 
 
 class SpaceToDepth(Op, name="move.space_to_depth", traits=(Movement, LayoutSensitive("x"))):
-    """y[n, (i*b + j)*C + c, h, w] = x[n, c, h*b + i, w*b + j],  with b = ``block`` and C the channels
-    of x"""
+    """y[n, (i*b + j)*C + c, h, w] (dcr), or y[n, (c*b + i)*b + j, h, w] (crd) =
+    x[n, c, h*b + i, w*b + j],  with b = ``block`` and C the channels of x"""
 
     x: Value = operand()
     block: int = attr()
+    mode: str = attr(default="dcr")
     layout: str = attr(default="nchw")
 
     def infer(self) -> Types:
@@ -62,6 +62,9 @@ class SpaceToDepth(Op, name="move.space_to_depth", traits=(Movement, LayoutSensi
         dims = join_layout(batch, channels * block**2, scaled, self.layout)
         return (self.x.type.with_dims(dims),)
 
+    def check(self) -> None:
+        _check_mode(self.mode)
+
     @classmethod
     def samples(cls, draw: Sampler) -> Op:
         block = draw.integer(1, 3)
@@ -69,7 +72,12 @@ class SpaceToDepth(Op, name="move.space_to_depth", traits=(Movement, LayoutSensi
         spatial = [block * size for size in draw.shape(2, 1, 3)]
         dims = join_layout(2, draw.integer(1, 3), spatial, layout)
         x = draw.value(draw.choice(NUMERIC), [dim for dim in dims if isinstance(dim, int)])
-        return cls(x, block=block, layout=layout)
+        return cls(x, block=block, mode=draw.choice(("dcr", "crd")), layout=layout)
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in ("dcr", "crd"):
+        raise OpError(f"mode is 'dcr' or 'crd', found {mode!r}")
 
 
 def _checked(block: int) -> int:

@@ -69,8 +69,9 @@ class ConvTranspose(Op, name="nn.conv_transpose", traits=(Linear("x"), LayoutSen
         window, count = self.window, len(spatial)
         pads = per_axis(self.pads, 2 * count, "pads", default=0)
         extra = per_axis(self.output_padding, count, "output_padding", default=0)
+        crops = [pads[i] + pads[i + count] - extra[i] for i in range(count)]
         sizes = tuple(
-            window.strides[i] * (size - 1) + window.extents[i] + extra[i] - pads[i] - pads[i + count]
+            window.strides[i] * (size - 1) + window.extents[i] - crops[i]
             for i, size in enumerate(spatial)
         )
         if any(isinstance(size, int) and size < 0 for size in sizes):
@@ -113,8 +114,9 @@ class DeformConv(Op, name="nn.deform_conv"):
     """y[n,o,p] = bias[o] + sum over c,k of w[o,c,k] * mask[n,g,k,p] * x[n, c, at(p,k) + offset]
 
     Tap k of window p reads x at stride*p + dilation*k - pad + offset[n,g,k,:,p], linearly
-    interpolated, zero outside; g is the offset group of channel c (Dai et al. 2017, Zhu et al.
-    2019). ``offset`` is [N, offset_groups * taps * axes, *p], ``mask`` [N, offset_groups * taps, *p].
+    interpolated, zero outside; g is the offset group of channel c. ``offset`` is
+    [N, offset_groups * taps * axes, *p], ``mask`` [N, offset_groups * taps, *p] (Dai et al. 2017,
+    Zhu et al. 2019).
     """
 
     x: Value = operand()

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from edgec.ir import dtypes
+from edgec.ir.contents import contents
 from edgec.ir.dims import Dim
 from edgec.ir.op import Ints, Op, OpError, Types, Work, attr, operand
 from edgec.ir.ops.common import (
@@ -17,7 +18,6 @@ from edgec.ir.ops.common import (
 )
 from edgec.ir.ops.nn import draw_padding, join_ints
 from edgec.ir.ops.windows import Window
-from edgec.ir.contents import contents
 from edgec.ir.sampling import FLOATS, Sampler
 from edgec.ir.traits import LayoutSensitive, Linear
 from edgec.ir.types import TensorType
@@ -85,7 +85,7 @@ class Pool(Op):
 
 
 class MaxPool(Pool, name="nn.max_pool", traits=(LayoutSensitive("x"),)):
-    """y[n,c,p] = max over the k of window p that lie inside x of x[n, c, stride*p + dilation*k - pad]
+    """y[n,c,p] = max over the k that lie inside x of x[n, c, stride*p + dilation*k - pad]
 
     With ``indices`` a second result (i64) holds where each maximum lies (the first one, -1 for a
     window of padding alone), counted over x in the order N, C, spatial axes whatever the layout;

@@ -48,10 +48,10 @@ class MaxRoiPool(Op, name="nn.max_roi_pool"):
 
 
 class RoiAlign(Op, name="nn.roi_align"):
-    """y[r,c,i,j] = mean or max of bilinear samples of x[batch_indices[r], c] in bin (i, j) of region r
+    """y[r,c,i,j] = mean or max of bilinear samples of x[batch_indices[r], c] in bin i, j of rois[r]
 
     ``x`` is [N, C, H, W], ``rois`` [R, 4] are x1, y1, x2, y2, times ``scale``. ``size`` is the
-    number of bins, height and width, each with ``ratio`` x ``ratio`` samples (0: as many as pixels).
+    number of bins, height and width, each with ``ratio``^2 samples (0: as many as pixels).
     ``half_pixel`` shifts coordinates by -0.5 (He et al., Mask R-CNN; ONNX RoiAlign-16).
     """
 

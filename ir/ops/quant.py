@@ -19,9 +19,9 @@ STORED = (*INTEGERS, *FLOATS8, dtypes.f4e2m1)
 class Quantize(Op, name="quant.quantize"):
     """y = saturate(round(x / scale) + zero_point), halves to even (ONNX QuantizeLinear-25)
 
-    ``scale`` and ``zero_point`` are a scalar (or one element), one per slice along ``axis``, or with
-    ``block`` one per ``block`` slices of it and for each place on the other axes. The quotient is
-    rounded to ``precision`` (the type of ``scale`` when None) before it is rounded to ``to``.
+    ``scale`` and ``zero_point`` are a scalar (or one element), one per slice along ``axis``, or
+    with ``block`` one per ``block`` slices of it and for each place on the other axes. The quotient
+    is rounded to ``precision`` (the type of ``scale`` when None) before it is rounded to ``to``.
     8-bit floats out of range take their largest value unless not ``saturate``.
     """
 
@@ -123,7 +123,7 @@ def _require_parameters(
     dims = x.type.dims
     if not 0 <= axis < len(dims):
         raise OpError(f"axis is one of x, counted from the front, found {axis} for {x.type}")
-    if block < 0 or (block and scale.type.rank != len(dims)) or (not block and scale.type.rank != 1):
+    if block < 0 or scale.type.rank != (len(dims) if block else 1):
         raise OpError(f"scale {scale.type} does not fit {x.type} with block {block}")
     if not block:
         require_dim(scale.type.dims[0], dims[axis], "the length of scale")

@@ -20,7 +20,7 @@ class RandomTensor(Op):
 
     shape: Value | None = operand(default=None)
     dims: Dims | None = attr(default=None)
-    dtype: DType = attr()
+    dtype: DType = attr(kw_only=True)
     seed: float | None = attr(default=None)
 
     def infer(self) -> Types:

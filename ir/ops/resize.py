@@ -76,8 +76,9 @@ class Resize(Op, name="resize.resize"):
     def _scaled(self, axes: Ints) -> list[Dim]:
         if not isinstance(self.scales, Constant):
             return [ANY] * len(axes)
-        scales = self.scales.array.reshape(-1)
-        return [scaled_dim(self.x.type.dims[a], float(s)) for a, s in zip(axes, scales, strict=True)]
+        dims = [self.x.type.dims[axis] for axis in axes]
+        scales = [float(scale) for scale in self.scales.array]
+        return [scaled_dim(dim, scale) for dim, scale in zip(dims, scales, strict=True)]
 
     def _sized(self, axes: Ints) -> list[Dim]:
         assert self.sizes is not None

@@ -109,8 +109,8 @@ class Range(Op, name="shape.range"):
     def infer(self) -> Types:
         same_dtype(self.start, self.limit, self.delta)
         for value in self.present_operands:
-            if value.type.rank:
-                raise OpError(f"start, limit and delta are scalars, found {value.type}")
+            if value.type.static_dims is None or value.type.elements() != 1:
+                raise OpError(f"start, limit and delta want one element, found {value.type}")
         return (TensorType(self.start.type.dtype, (self._count(),)),)
 
     def _count(self) -> Dim:

@@ -27,7 +27,7 @@ class Dft(Op, name="signal.dft", traits=(Linear("x"),)):
 
     x: Value = operand()
     length: Value | None = operand(default=None)
-    axis: int = attr()
+    axis: int = attr(kw_only=True)
     inverse: bool = attr(default=False)
     onesided: bool = attr(default=False)
 

@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 
-from edgec.ir import Op, Value
+from edgec.ir import Op, Value, dtypes
 from edgec.ir.ops import (
     Activation,
     Celu,
@@ -29,11 +29,10 @@ from edgec.ir.ops import (
     ThresholdedRelu,
 )
 from edgec.lowering.onnx.node import READERS, Node, ReadRule
-from edgec.lowering.onnx.typed import typed_node
+from edgec.lowering.onnx.typed import step, typed_node
 from edgec.lowering.onnx.writer import WRITERS, Operand, Writer
 
 NAMES: Mapping[type[Activation], str] = {
-    Celu: "Celu",
     Elu: "Elu",
     HardSigmoid: "HardSigmoid",
     HardSwish: "HardSwish",
@@ -72,6 +71,25 @@ def write_activation(op: Activation, w: Writer) -> None:
     typed_node(w, NAMES[type(op)], [op.x], op.result, **given)
 
 
+@READERS.rule("Celu")
+def read_celu(node: Node) -> Value:
+    return node.add(Celu(node.input(0), **_floats(node, Celu))).result
+
+
+@WRITERS.rule(Celu)
+def write_celu(op: Celu, w: Writer) -> None:
+    """In float64, which ONNX lacks before opset 28, as alpha * elu(x / alpha)."""
+    alpha = None if op.alpha == 1 else op.alpha
+    dtype = op.x.type.dtype
+    if dtype is not dtypes.f64 or w.opset >= 28:
+        typed_node(w, "Celu", [op.x], op.result, alpha=alpha)
+    elif alpha is None:
+        w.node("Elu", [op.x], op.results)
+    else:
+        unit = step(w, "Elu", [step(w, "Div", [op.x, w.const(alpha, dtype)])])
+        w.node("Mul", [unit, w.const(alpha, dtype)], op.results)
+
+
 @READERS.rule("PRelu")
 def read_prelu(node: Node) -> Value:
     return node.add(PRelu(node.input(0), node.input(1))).result
@@ -96,28 +114,22 @@ def write_gelu(op: Gelu, w: Writer) -> None:
         return
     gate = _tanh_gate(op, w) if op.approximate == "tanh" else _erf_gate(op, w)
     y = _with_constant(w, "Add", gate, 1.0, op)
-    y = _named(w, "Mul", [op.x, y])
+    y = step(w, "Mul", [op.x, y])
     w.node("Mul", [y, w.const(0.5, op.x.type.dtype)], op.results)
 
 
 def _erf_gate(op: Gelu, w: Writer) -> str:
-    return _named(w, "Erf", [_with_constant(w, "Div", op.x, sqrt(2), op)])
+    return step(w, "Erf", [_with_constant(w, "Div", op.x, sqrt(2), op)])
 
 
 def _tanh_gate(op: Gelu, w: Writer) -> str:
     cube = _with_constant(w, "Pow", op.x, 3.0, op)
-    inner = _named(w, "Add", [op.x, _with_constant(w, "Mul", cube, 0.044715, op)])
-    return _named(w, "Tanh", [_with_constant(w, "Mul", inner, 0.7978845608028654, op)])
+    inner = step(w, "Add", [op.x, _with_constant(w, "Mul", cube, 0.044715, op)])
+    return step(w, "Tanh", [_with_constant(w, "Mul", inner, 0.7978845608028654, op)])
 
 
 def _with_constant(w: Writer, op_type: str, x: Operand, constant: float, op: Gelu) -> str:
-    return _named(w, op_type, [x, w.const(constant, op.x.type.dtype)])
-
-
-def _named(w: Writer, op_type: str, inputs: list[Operand] | list[str]) -> str:
-    name = w.temporary(op_type.lower())
-    w.node(op_type, inputs, [name])
-    return name
+    return step(w, op_type, [x, w.const(constant, op.x.type.dtype)])
 
 
 @READERS.rule("Swish")
@@ -133,8 +145,8 @@ def write_silu(op: Silu, w: Writer) -> None:
         return
     scaled: Operand = op.x
     if op.alpha != 1:
-        scaled = _named(w, "Mul", [op.x, w.const(op.alpha, op.x.type.dtype)])
-    gate = _named(w, "Sigmoid", [scaled])
+        scaled = step(w, "Mul", [op.x, w.const(op.alpha, op.x.type.dtype)])
+    gate = step(w, "Sigmoid", [scaled])
     w.node("Mul", [op.x, gate], op.results)
 
 
@@ -149,5 +161,5 @@ def write_mish(op: Mish, w: Writer) -> None:
     if w.opset >= 18:
         typed_node(w, "Mish", [op.x], op.result)
         return
-    gate = _named(w, "Tanh", [_named(w, "Softplus", [op.x])])
+    gate = step(w, "Tanh", [step(w, "Softplus", [op.x])])
     w.node("Mul", [op.x, gate], op.results)

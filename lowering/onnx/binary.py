@@ -53,8 +53,7 @@ NAMES: Mapping[type[Binary], str] = {
     Xor: "Xor",
 }
 VARIADIC: Mapping[str, type[Binary]] = {"Max": Maximum, "Min": Minimum, "Sum": Add, "Mean": Add}
-for _cls in (BitAnd, BitOr, BitXor):
-    FIRST_OPSETS[_cls] = lambda op: 18
+FIRST_OPSETS.update(dict.fromkeys((BitAnd, BitOr, BitXor), lambda op: 18))
 
 
 def _reader(cls: type[Binary]) -> ReadRule:

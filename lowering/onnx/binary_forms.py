@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgec.ir import DType, dtypes
 from edgec.ir.ops import Mod, Shift
 from edgec.lowering.onnx.tensors import dtype_to_onnx
+from edgec.lowering.onnx.typed import step
 from edgec.lowering.onnx.writer import Operand, Writer
 
 _UNSIGNED = {
@@ -19,11 +20,11 @@ def write_floor_mod(op: Mod, w: Writer) -> None:
     """fmod(x, y), plus y where that is not zero and has the other sign (opset 28 has Mod with
     fmod=0 for floats)."""
     zero = w.const(0, op.x.type.dtype)
-    remainder = _named(w, "Mod", [op.x, op.y], fmod=1)
-    shifted = _named(w, "Add", [remainder, op.y])
-    signs = [_named(w, "Less", [value, zero]) for value in (remainder, op.y)]
-    whole = _named(w, "Equal", [remainder, zero])
-    keep = _named(w, "Or", [whole, _named(w, "Equal", signs)])
+    remainder = step(w, "Mod", [op.x, op.y], fmod=1)
+    shifted = step(w, "Add", [remainder, op.y])
+    signs = [step(w, "Less", [value, zero]) for value in (remainder, op.y)]
+    whole = step(w, "Equal", [remainder, zero])
+    keep = step(w, "Or", [whole, step(w, "Equal", signs)])
     w.node("Where", [keep, remainder, shifted], op.results)
 
 
@@ -34,21 +35,15 @@ def write_signed_shift(op: Shift, w: Writer) -> None:
     unsigned = _UNSIGNED[dtype]
     amount = _cast(w, op.y, unsigned)
     if op.left:
-        shifted = _named(w, "BitShift", [_cast(w, op.x, unsigned), amount], direction="LEFT")
+        shifted = step(w, "BitShift", [_cast(w, op.x, unsigned), amount], direction="LEFT")
         w.node("Cast", [shifted], op.results, to=dtype_to_onnx(dtype))
         return
-    negative = _named(w, "Less", [op.x, w.const(0, dtype)])
-    mask = _named(w, "Where", [negative, w.const(-1, dtype), w.const(0, dtype)])
-    folded = _cast(w, _named(w, "BitwiseXor", [op.x, mask]), unsigned)
-    shifted = _named(w, "BitShift", [folded, amount], direction="RIGHT")
+    negative = step(w, "Less", [op.x, w.const(0, dtype)])
+    mask = step(w, "Where", [negative, w.const(-1, dtype), w.const(0, dtype)])
+    folded = _cast(w, step(w, "BitwiseXor", [op.x, mask]), unsigned)
+    shifted = step(w, "BitShift", [folded, amount], direction="RIGHT")
     w.node("BitwiseXor", [_cast(w, shifted, dtype), mask], op.results)
 
 
-def _named(w: Writer, op_type: str, inputs: list[Operand] | list[str], **attributes: object) -> str:
-    name = w.temporary(op_type.lower())
-    w.node(op_type, inputs, [name], **attributes)
-    return name
-
-
 def _cast(w: Writer, value: Operand, dtype: DType) -> str:
-    return _named(w, "Cast", [value], to=dtype_to_onnx(dtype))
+    return step(w, "Cast", [value], to=dtype_to_onnx(dtype))

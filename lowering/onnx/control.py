@@ -1,0 +1,135 @@
+"""ONNX ops that run nested graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgec.ir import ANY, Graph, TensorType, Value, known_ints
+from edgec.ir.ops import If, Loop, Scan
+from edgec.ir.ops.common import normalized_axis
+from edgec.ir.ops.control import CONDITION, COUNT
+from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
+from edgec.lowering.onnx.writer import WRITERS, Writer
+
+
+@READERS.rule("If")
+def read_if(node: Node) -> Read:
+    """A branch that is known to be taken is read in place of the node."""
+    cond = node.input(0)
+    known = known_ints(cond)
+    if known is not None and len(known) == 1:
+        return node.inline("then_branch" if known[0] else "else_branch")
+    regions = [node.body("then_branch", ()), node.body("else_branch", ())]
+    for a, b in zip(*(region.outputs for region in regions), strict=False):
+        if a.type.rank != b.type.rank or a.type.dtype is not b.type.dtype:
+            raise Unsupported(
+                f"its branches return {a.type} and {b.type}, and which is computed at run time",
+                "give the input shapes, or the inputs that the condition depends on",
+            )
+    return node.add(If(cond, regions=regions)).results
+
+
+@WRITERS.rule(If)
+def write_if(op: If, w: Writer) -> None:
+    then, other = (w.body(region) for region in op.regions)
+    w.node("If", [op.cond], op.results, then_branch=then, else_branch=other)
+
+
+@READERS.rule("Loop")
+def read_loop(node: Node) -> Read:
+    carried = [node.input(index) for index in range(2, len(node.inputs))]
+    body = _body(node, (COUNT, CONDITION), carried, 1)
+    return node.add(Loop(node.optional(0), node.optional(1), carried, regions=(body,))).results
+
+
+def _body(
+    node: Node,
+    before: Sequence[TensorType],
+    carried: Sequence[Value],
+    skipped: int,
+    after: Sequence[TensorType] = (),
+) -> Graph:
+    """The body, read with a dim for each carried one that it changes, until no more change.
+
+    Args:
+        before: types of what the body takes before the carried values.
+        skipped: number of results before them.
+        after: types of what it takes after them.
+    """
+    types = [value.type for value in carried]
+    while True:
+        body = node.body("body", [*before, *types, *after])
+        returned = [value.type for value in body.outputs[skipped : skipped + len(types)]]
+        if len(returned) != len(types):
+            raise Unsupported(f"its body returns {len(body.outputs)} values")
+        wider = [_widened(*pair) for pair in zip(types, returned, strict=True)]
+        if wider == types:
+            return body
+        node.discard(body)
+        types = wider
+
+
+def _widened(taken: TensorType, returned: TensorType) -> TensorType:
+    if taken.rank != returned.rank or taken.dtype is not returned.dtype:
+        raise Unsupported(f"its body takes {taken} and returns {returned} for the next iteration")
+    dims = zip(taken.dims, returned.dims, strict=True)
+    return taken.with_dims(tuple(own if own in (ANY, new) else ANY for own, new in dims))
+
+
+@WRITERS.rule(Loop)
+def write_loop(op: Loop, w: Writer) -> None:
+    w.node("Loop", op.operands, op.results, body=w.body(op.regions[0]))
+
+
+@READERS.rule("Scan")
+def read_scan(node: Node) -> Read:
+    if node.opset < 9:
+        raise Unsupported("Scan before opset 9 has a batch axis", "convert to opset 9 or later")
+    values = node.present()
+    count = node.int("num_scan_inputs")
+    if not 1 <= count <= len(values):
+        raise Unsupported(f"{count} scan inputs of {len(values)}")
+    states, scanned = values[:-count], values[-count:]
+    axes = node.ints("scan_input_axes", (0,) * count)
+    axes = tuple(
+        normalized_axis(axis, x.type.rank) for axis, x in zip(axes, scanned, strict=True)
+    )
+    slices = [_without(x.type, axis) for axis, x in zip(axes, scanned, strict=True)]
+    body = _body(node, (), states, 0, slices)
+    outputs = body.outputs[len(states) :]
+    into = node.ints("scan_output_axes", (0,) * len(outputs))
+    op = Scan(
+        values,
+        scan_inputs=count,
+        input_axes=_unless_zero(axes),
+        output_axes=_unless_zero(
+            [normalized_axis(a, y.type.rank + 1) for a, y in zip(into, outputs, strict=True)]
+        ),
+        input_directions=_unless_zero(node.ints("scan_input_directions", ())),
+        output_directions=_unless_zero(node.ints("scan_output_directions", ())),
+        regions=(body,),
+    )
+    return node.add(op).results
+
+
+def _without(type: TensorType, axis: int) -> TensorType:
+    return type.with_dims((*type.dims[:axis], *type.dims[axis + 1 :]))
+
+
+def _unless_zero(values: Sequence[int]) -> tuple[int, ...]:
+    return tuple(values) if any(values) else ()
+
+
+@WRITERS.rule(Scan)
+def write_scan(op: Scan, w: Writer) -> None:
+    w.node(
+        "Scan",
+        op.values,
+        op.results,
+        body=w.body(op.regions[0]),
+        num_scan_inputs=op.scan_inputs,
+        scan_input_axes=op.input_axes or None,
+        scan_output_axes=op.output_axes or None,
+        scan_input_directions=op.input_directions or None,
+        scan_output_directions=op.output_directions or None,
+    )

@@ -12,6 +12,7 @@ import onnx.inliner
 from edgec.ir import Value
 from edgec.lowering.onnx.tensors import dtype_to_onnx
 
+
 def expand_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with its local functions inlined (the same object when it has none)."""
     if not model.functions:
@@ -40,7 +41,7 @@ def function_body(
     if inputs is None:
         return [onnx.NodeProto()]
     function = _function(schema, node, opset, inputs)
-    return None if function is None else _instantiated(function, node)
+    return None if function is None else _instantiated(function, node, schema)
 
 
 def _function(
@@ -68,9 +69,11 @@ def _type_proto(value: Value) -> onnx.TypeProto:
     return onnx.helper.make_tensor_type_proto(dtype_to_onnx(value.type.dtype), dims)
 
 
-def _instantiated(function: onnx.FunctionProto, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+def _instantiated(
+    function: onnx.FunctionProto, node: onnx.NodeProto, schema: onnx.defs.OpSchema
+) -> list[onnx.NodeProto]:
     """The body with formal names replaced by actual ones, inner names made unique, and attribute
-    references resolved."""
+    references resolved (to the operator's default where the node gives no value)."""
     prefix = f"{next(filter(None, node.output), node.op_type)}."
     names = {"": ""}
     names.update({formal: "" for formal in function.input})
@@ -78,7 +81,9 @@ def _instantiated(function: onnx.FunctionProto, node: onnx.NodeProto) -> list[on
     outputs = dict(zip(function.output, node.output, strict=False))
     names.update({formal: actual for formal, actual in outputs.items() if actual})
     given = {attribute.name: attribute for attribute in node.attribute}
-    given = {a.name: a for a in function.attribute_proto} | given
+    defaults = {name: a.default_value for name, a in schema.attributes.items()}
+    defaults = {name: a for name, a in defaults.items() if a.type != onnx.AttributeProto.UNDEFINED}
+    given = defaults | {a.name: a for a in function.attribute_proto} | given
     return [_renamed(inner, names, prefix, given) for inner in function.node]
 
 

@@ -195,7 +195,8 @@ def write_depth_to_space(op: DepthToSpace, w: Writer) -> None:
 
 @READERS.rule("SpaceToDepth")
 def read_space_to_depth(node: Node) -> Value:
-    return node.add(SpaceToDepth(node.input(0), block=node.int("blocksize"))).result
+    mode = node.string("mode", "DCR").lower()
+    return node.add(SpaceToDepth(node.input(0), block=node.int("blocksize"), mode=mode)).result
 
 
 @WRITERS.rule(SpaceToDepth)

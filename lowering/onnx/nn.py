@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from edgec.ir import Ints, Value
+from edgec.ir import Dim, Ints, Value
 from edgec.ir.ops import Conv, ConvTranspose, DeformConv
 from edgec.ir.ops.common import per_axis
 from edgec.lowering.onnx.fused import before_act, write_act
 from edgec.lowering.onnx.layouts import write_channels_first
 from edgec.lowering.onnx.node import READERS, Node, Unsupported
+from edgec.lowering.onnx.typed import first_opset
 from edgec.lowering.onnx.windows import read_padding, write_padding
-from edgec.lowering.onnx.writer import WRITERS, CannotWrite, Writer
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Writer
+
+FIRST_OPSETS[Conv] = lambda op: first_opset("Conv", op.operands)
+FIRST_OPSETS[ConvTranspose] = lambda op: first_opset("ConvTranspose", op.operands)
+FIRST_OPSETS[DeformConv] = lambda op: first_opset("DeformConv", op.operands)
 
 
 @READERS.rule("Conv")
@@ -68,32 +73,28 @@ def _transposed_padding(node: Node, x: Value, weights: Value) -> tuple[Ints, Int
         return node.ints("pads", ()), extra
     if not wanted and auto_pad == "VALID":
         return (), extra
-    count = x.type.rank - 2
+    strides = node.ints("strides", ())
     plain = ConvTranspose(
         x, weights,
-        stride=node.ints("strides", ()), dilation=node.ints("dilations", ()),
+        stride=strides, dilation=node.ints("dilations", ()),
         groups=node.int("group", 1), output_padding=extra,
     )  # fmt: skip
-    strides = plain.window.strides
-    spatial = wanted or tuple(
-        size * step for size, step in zip(x.type.dims[2:], strides, strict=True)
+    count = plain.window.axes
+    sizes: tuple[Dim, ...] = wanted[-count:] or tuple(
+        size * step for size, step in zip(x.type.dims[2:], plain.window.strides, strict=True)
     )
-    extras = list(per_axis(extra, count, "output_padding", default=0))
-    begins, ends = [], []
-    for axis, size in enumerate(spatial[-count:]):
-        total = plain.result.type.dims[2 + axis] - size
-        if not isinstance(total, int):
-            raise Unsupported(
-                f"output_shape {list(wanted)} of an input with dims {x.type} needs other pads for "
-                "every size",
-                "fix the spatial dims with input_shapes",
-            )
-        extras[axis] += max(-total, 0)
-        less, more = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
-        begin, end = (less, more) if auto_pad == "SAME_UPPER" else (more, less)
-        begins.append(begin)
-        ends.append(end)
-    return (*begins, *ends), tuple(extras)
+    crops = [whole - size for whole, size in zip(plain.result.type.dims[2:], sizes, strict=True)]
+    known = [crop for crop in crops if isinstance(crop, int)]
+    if len(known) != count:
+        raise Unsupported(
+            f"output_shape {list(wanted)} needs other pads for every size of {x.type}",
+            "fix the spatial dims with input_shapes",
+        )
+    less = [max(crop, 0) // 2 for crop in known]
+    more = [max(crop, 0) - half for crop, half in zip(known, less, strict=True)]
+    pads = (*less, *more) if auto_pad == "SAME_UPPER" else (*more, *less)
+    extras = per_axis(extra, count, "output_padding", default=0)
+    return pads, tuple(e + max(-crop, 0) for e, crop in zip(extras, known, strict=True))
 
 
 @WRITERS.rule(ConvTranspose)
@@ -131,8 +132,6 @@ def read_deform_conv(node: Node) -> Value:
 
 @WRITERS.rule(DeformConv)
 def write_deform_conv(op: DeformConv, w: Writer) -> None:
-    if w.opset < 19:
-        raise CannotWrite("DeformConv is in ONNX from opset 19")
     w.node(
         "DeformConv",
         [op.x, op.w, op.offset, op.bias, op.mask],

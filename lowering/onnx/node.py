@@ -18,6 +18,7 @@ Read: TypeAlias = "Value | Sequence[Value | None]"
 # None: the node is replaced by the function body that ONNX gives it
 ReadRule: TypeAlias = "Callable[[Node], Read | None]"
 ReadBody: TypeAlias = "Callable[[onnx.GraphProto, Sequence[TensorType] | None], Graph]"
+Inline: TypeAlias = "Callable[[onnx.GraphProto], list[Value]]"
 
 
 class Unsupported(Exception):
@@ -47,6 +48,7 @@ class Node:
         inputs: Sequence[Value | None],
         rewriter: Rewriter,
         read_body: ReadBody,
+        inline: Inline,
         folder: Path | None = None,
     ) -> None:
         self.proto = proto
@@ -57,6 +59,7 @@ class Node:
         self.outputs: list[str] = list(proto.output)
         self._rewriter = rewriter
         self._read_body = read_body
+        self._inline = inline
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
 
     # -- operands -------------------------------------------------------------------------------
@@ -137,10 +140,21 @@ class Node:
 
     def body(self, name: str, input_types: Sequence[TensorType] | None = None) -> Graph:
         """A subgraph attribute, read into a region; ``input_types`` replaces the declared types."""
+        return self._read_body(self._subgraph(name), input_types)
+
+    def inline(self, name: str) -> list[Value]:
+        """Read a subgraph attribute without inputs in place of the node; returns its outputs."""
+        return self._inline(self._subgraph(name))
+
+    def _subgraph(self, name: str) -> onnx.GraphProto:
         attribute = self._attributes.get(name)
         if attribute is None:
             raise Unsupported(f"attribute {name!r} is missing")
-        return self._read_body(attribute.g, input_types)
+        return attribute.g
+
+    def discard(self, region: Graph) -> None:
+        """Drop a region that ``body`` returned and that no op takes."""
+        self._rewriter.discard(region)
 
     def _get(self, name: str, default: Any, field: str) -> Any:
         attribute = self._attributes.get(name)

@@ -18,7 +18,12 @@ from edgec.ir.ops import (
 from edgec.lowering.onnx import norm_axes as _norm_axes  # noqa: F401  (fills the tables)
 from edgec.lowering.onnx.layouts import write_channels_first
 from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
-from edgec.lowering.onnx.writer import WRITERS, Operand, Writer
+from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Operand, Writer
+
+FIRST_OPSETS[BatchNorm] = lambda op: first_opset("BatchNormalization", op.operands)
+FIRST_OPSETS[InstanceNorm] = lambda op: first_opset("InstanceNormalization", op.operands)
+FIRST_OPSETS[GroupNorm] = lambda op: min(first_opset("InstanceNormalization", op.operands), 21)
 
 
 @READERS.rule("BatchNormalization")

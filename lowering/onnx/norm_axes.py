@@ -7,7 +7,12 @@ from edgec.ir.ops import LayerNorm, LpNorm, Lrn, RmsNorm
 from edgec.ir.ops.common import normalized_axis
 from edgec.lowering.onnx.node import READERS, Node
 from edgec.lowering.onnx.tensors import dtype_to_onnx
-from edgec.lowering.onnx.writer import WRITERS, Operand, Writer
+from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Operand, Writer
+
+FIRST_OPSETS[LayerNorm] = lambda op: first_opset("LayerNormalization", op.operands)
+FIRST_OPSETS[LpNorm] = lambda op: first_opset("LpNormalization", op.operands)
+FIRST_OPSETS[Lrn] = lambda op: first_opset("LRN", op.operands)
 
 
 @READERS.rule("LayerNormalization")

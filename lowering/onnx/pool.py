@@ -10,7 +10,19 @@ from edgec.ir.ops.pool import Pool
 from edgec.lowering.onnx.layouts import write_channels_first
 from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
 from edgec.lowering.onnx.windows import read_padding, write_padding
-from edgec.lowering.onnx.writer import WRITERS, CannotWrite, Writer
+from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Writer
+
+FIRST_OPSETS[MaxPool] = lambda op: first_opset("MaxPool", op.operands)
+FIRST_OPSETS[AvgPool] = lambda op: max(
+    first_opset("AveragePool", op.operands), 19 if op.dilation else 0
+)
+FIRST_OPSETS[LpPool] = lambda op: max(
+    first_opset("LpPool", op.operands), 18 if op.dilation or op.ceil else 0
+)
+FIRST_OPSETS[MaxUnpool] = lambda op: first_opset("MaxUnpool", op.operands)
+FIRST_OPSETS[MaxRoiPool] = lambda op: first_opset("MaxRoiPool", op.operands)
+FIRST_OPSETS[RoiAlign] = lambda op: first_opset("RoiAlign", op.operands)
 
 
 def _read_pool(node: Node) -> dict[str, Any]:
@@ -24,7 +36,7 @@ def _read_pool(node: Node) -> dict[str, Any]:
     }
 
 
-def _write_pool(op: Pool, w: Writer, op_type: str, **attributes: int | None) -> None:
+def _write_pool(op: Pool, w: Writer, op_type: str, **attributes: Any) -> None:
     write_channels_first(
         w, op_type, op.x, [], op.results,
         layout=op.layout,
@@ -61,8 +73,6 @@ def read_avg_pool(node: Node) -> Value:
 
 @WRITERS.rule(AvgPool)
 def write_avg_pool(op: AvgPool, w: Writer) -> None:
-    if op.dilation and w.opset < 19:
-        raise CannotWrite("AveragePool has dilations from opset 19")
     _write_pool(op, w, "AveragePool", count_include_pad=1 if op.count_include_pad else None)
 
 
@@ -73,8 +83,6 @@ def read_lp_pool(node: Node) -> Value:
 
 @WRITERS.rule(LpPool)
 def write_lp_pool(op: LpPool, w: Writer) -> None:
-    if (op.dilation or op.ceil) and w.opset < 18:
-        raise CannotWrite("LpPool has dilations and ceil_mode from opset 18")
     _write_pool(op, w, "LpPool", p=op.p if op.p != 2 else None)
 
 

@@ -11,9 +11,28 @@ from edgec.ir.ops.quant import is_per_tensor
 from edgec.lowering.onnx import quant_integer as _integer  # noqa: F401  (fills the read table)
 from edgec.lowering.onnx.node import READERS, Node
 from edgec.lowering.onnx.tensors import dtype_from_onnx, dtype_to_onnx
-from edgec.lowering.onnx.writer import WRITERS, CannotWrite, Operand, Writer
+from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Operand, Writer
 
 _UNDEFINED = 0
+
+
+def _quantize_opset(op: Quantize) -> int:
+    if op.precision is not None:
+        return 23
+    unstated = op.zero_point is None and op.to is not dtypes.u8 and not op.scale.type.is_static
+    result = Value(op.x.type.with_dtype(op.to))
+    typed = first_opset("QuantizeLinear", [op.x, op.scale, result])
+    return max(typed, 21 if op.block or unstated else 0)
+
+
+def _dequantize_opset(op: Dequantize) -> int:
+    operands = [op.x, op.scale, op.zero_point]
+    return max(first_opset("DequantizeLinear", operands), 21 if op.block else 0)
+
+
+FIRST_OPSETS[Quantize] = _quantize_opset
+FIRST_OPSETS[Dequantize] = _dequantize_opset
 
 
 @READERS.rule("QuantizeLinear")
@@ -54,7 +73,7 @@ def _read_dtype(node: Node, name: str) -> DType | None:
 
 
 def _read_axis(node: Node, x: Value, scale: Value) -> int:
-    """The axis where there is one; scalars have none, and the attribute's default may be no axis."""
+    """The axis where there is one: the attribute's default may be none of x."""
     if is_per_tensor(scale) and not node.int("block_size", 0):
         return 1
     return normalized_axis(node.int("axis", 1), x.type.rank)
@@ -62,10 +81,6 @@ def _read_axis(node: Node, x: Value, scale: Value) -> int:
 
 @WRITERS.rule(Quantize)
 def write_quantize(op: Quantize, w: Writer) -> None:
-    if op.precision is not None and w.opset < 23:
-        raise CannotWrite("QuantizeLinear has precision from opset 23")
-    if op.block and w.opset < 21:
-        raise CannotWrite("QuantizeLinear has block_size from opset 21")
     zero_point: Operand = op.zero_point
     stated = None
     if zero_point is None and op.to is not dtypes.u8:
@@ -88,8 +103,7 @@ def write_quantize(op: Quantize, w: Writer) -> None:
 def _zeros(op: Quantize, w: Writer) -> str:
     """A zero point that only states the type of the result."""
     dims = op.scale.type.static_dims
-    if dims is None:
-        raise CannotWrite(f"QuantizeLinear to {op.to} without zero point is in ONNX from opset 21")
+    assert dims is not None, "otherwise the opset is one that states the type"
     return w.const(np.zeros(dims, op.to.numpy), hint="zero_point")
 
 
@@ -100,8 +114,6 @@ def _axis(op: Quantize | Dequantize) -> int | None:
 @WRITERS.rule(Dequantize)
 def write_dequantize(op: Dequantize, w: Writer) -> None:
     """Before opset 23 the result has the type of the scale: what is wider or narrower is cast."""
-    if op.block and w.opset < 21:
-        raise CannotWrite("DequantizeLinear has block_size from opset 21")
     own, stated = op.scale.type.dtype, None
     scale: Operand = op.scale
     result: Operand = op.result

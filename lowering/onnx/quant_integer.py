@@ -1,4 +1,4 @@
-"""ONNX ops on quantized integers: read as arithmetic between dequantize and quantize, or exactly."""
+"""ONNX ops on quantized integers: arithmetic between dequantize and quantize, or exact."""
 
 from __future__ import annotations
 

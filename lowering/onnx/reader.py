@@ -35,7 +35,7 @@ from edgec.ir import (
 from edgec.ir.dims import symbol
 from edgec.lowering.onnx.functions import expand_functions, function_body
 from edgec.lowering.onnx.node import READERS, Node, Unsupported
-from edgec.lowering.onnx.tensors import dtype_from_onnx, read_tensor
+from edgec.lowering.onnx.tensors import dtype_from_onnx, read_sparse_tensor, read_tensor
 
 MIN_OPSET = 7
 STANDARD_DOMAINS = ("", "ai.onnx")
@@ -136,8 +136,10 @@ class _ModelReader:
     def _standard_opset(self) -> int:
         versions = [e.version for e in self.model.opset_import if e.domain in STANDARD_DOMAINS]
         newest = onnx.defs.onnx_opset_version()
+        if not versions and not self.model.opset_import:
+            raise Error(Kind.READ, "the model imports no operator set")
         if not versions:
-            raise Error(Kind.READ, "the model imports no ONNX operator set")
+            return int(newest)  # every node is of another domain, and refused with its name
         version = max(versions)
         if not MIN_OPSET <= version <= newest:
             raise Error(
@@ -177,20 +179,27 @@ class _ModelReader:
         input_types: Sequence[TensorType] | None,
     ) -> None:
         rewriter = Rewriter(graph)
+        scope = self._open_scope(proto)
+        self._read_inputs(proto, scope, rewriter, input_types)
+        outputs = self._close_scope(proto, rewriter)
+        rewriter.finish(outputs, [info.name for info in proto.output])
+
+    def _open_scope(self, proto: onnx.GraphProto) -> dict[str, Value | None]:
         scope: dict[str, Value | None] = {"": None}
         self.scopes.append(scope)
         for tensor in proto.initializer:
             scope[tensor.name] = Constant(read_tensor(tensor, self.folder), hint=tensor.name)
-        if proto.sparse_initializer:
-            raise Unsupported("sparse initializers are not supported", "export dense weights")
-        self._read_inputs(proto, scope, rewriter, input_types)
+        for sparse in proto.sparse_initializer:
+            name = sparse.values.name
+            scope[name] = Constant(read_sparse_tensor(sparse, self.folder), hint=name)
+        return scope
+
+    def _close_scope(self, proto: onnx.GraphProto, rewriter: Rewriter) -> list[Value]:
         for node in proto.node:
             self._read_node(node, rewriter)
-        rewriter.finish(
-            [self._output(info.name) for info in proto.output],
-            [info.name for info in proto.output],
-        )
+        outputs = [self._output(info.name) for info in proto.output]
         self.scopes.pop()
+        return outputs
 
     def _read_inputs(
         self,
@@ -246,7 +255,8 @@ class _ModelReader:
 
     def _read_node(self, proto: onnx.NodeProto, rewriter: Rewriter) -> None:
         operands = [self._lookup(name, proto) for name in proto.input]
-        node = Node(proto, self.opset, operands, rewriter, self._region(rewriter.graph), self.folder)
+        region, inline = self._region(rewriter.graph), self._inline(rewriter)
+        node = Node(proto, self.opset, operands, rewriter, region, inline, self.folder)
         previous, rewriter._loc = rewriter._loc, (_name(proto),)
         try:
             self._dispatch(node, rewriter)
@@ -306,6 +316,13 @@ class _ModelReader:
             region = Graph(proto.name or "body", enclosing=outer)
             self._fill(region, proto, input_types)
             return region
+
+        return read
+
+    def _inline(self, rewriter: Rewriter) -> Callable[[onnx.GraphProto], list[Value]]:
+        def read(proto: onnx.GraphProto) -> list[Value]:
+            self._open_scope(proto)
+            return self._close_scope(proto, rewriter)
 
         return read
 

@@ -8,7 +8,12 @@ from edgec.ir import Value
 from edgec.ir.ops import Gru, Lstm, Rnn, Transpose
 from edgec.ir.ops.recurrent import Recurrent
 from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
-from edgec.lowering.onnx.writer import WRITERS, Writer
+from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Writer
+
+FIRST_OPSETS[Rnn] = lambda op: first_opset("RNN", op.operands)
+FIRST_OPSETS[Gru] = lambda op: first_opset("GRU", op.operands)
+FIRST_OPSETS[Lstm] = lambda op: first_opset("LSTM", op.operands)
 
 _SWAP = (1, 0, 2)  # batch first (ONNX layout 1) from and to time or direction first
 _BATCH_SECOND = (2, 0, 1, 3)  # y of layout 1 from [T, D, B, H]
@@ -16,38 +21,43 @@ _BATCH_SECOND = (2, 0, 1, 3)  # y of layout 1 from [T, D, B, H]
 
 @READERS.rule("RNN")
 def read_rnn(node: Node) -> Read:
-    return _read(node, Rnn(*_operands(node, 6), **_attributes(node)))
+    x, w, r, b, lens, h0 = _operands(node)
+    return _results(node, Rnn(x, w, r, b, lens, h0, **_attributes(node)))
 
 
 @READERS.rule("GRU")
 def read_gru(node: Node) -> Read:
+    x, w, r, b, lens, h0 = _operands(node)
     reset = bool(node.int("linear_before_reset", 0))
-    return _read(node, Gru(*_operands(node, 6), linear_before_reset=reset, **_attributes(node)))
+    op = Gru(x, w, r, b, lens, h0, linear_before_reset=reset, **_attributes(node))
+    return _results(node, op)
 
 
 @READERS.rule("LSTM")
 def read_lstm(node: Node) -> Read:
-    operands = _operands(node, 8)
-    op = Lstm(
-        *operands[:6],
-        c0=operands[6],
-        p=operands[7],
-        input_forget=bool(node.int("input_forget", 0)),
-        **_attributes(node),
-    )
-    return _read(node, op)
+    x, w, r, b, lens, h0 = _operands(node)
+    c0, p = _time_first(node, node.optional(6)), node.optional(7)
+    forget = bool(node.int("input_forget", 0))
+    op = Lstm(x, w, r, b, lens, h0, c0=c0, p=p, input_forget=forget, **_attributes(node))
+    return _results(node, op)
 
 
-def _operands(node: Node, count: int) -> list[Any]:
-    """All operand slots, time and direction first."""
-    operands = [node.input(index) for index in range(3)]
-    operands += [node.optional(index) for index in range(3, count)]
-    if node.int("layout", 0):
-        for index in (0, 5, 6):  # x and the initial states
-            value = operands[index] if index < count else None
-            if value is not None:
-                operands[index] = node.add(Transpose(value, perm=_SWAP)).result
-    return operands
+_Six = tuple[Value, Value, Value, Value | None, Value | None, Value | None]
+
+
+def _operands(node: Node) -> _Six:
+    """What the three layers share, time and direction first."""
+    x = _time_first(node, node.input(0))
+    assert x is not None
+    w, r, b, lens = node.input(1), node.input(2), node.optional(3), node.optional(4)
+    return x, w, r, b, lens, _time_first(node, node.optional(5))
+
+
+def _time_first(node: Node, value: Value | None) -> Value | None:
+    """The input or a state; layout 1 has the batch first."""
+    if value is None or not node.int("layout", 0):
+        return value
+    return node.add(Transpose(value, perm=_SWAP)).result
 
 
 def _attributes(node: Node) -> dict[str, Any]:
@@ -64,7 +74,7 @@ def _attributes(node: Node) -> dict[str, Any]:
     }
 
 
-def _read(node: Node, op: Recurrent) -> list[Value]:
+def _results(node: Node, op: Recurrent) -> list[Value]:
     results = list(node.add(op).results)
     if not node.int("layout", 0):
         return results
@@ -90,7 +100,7 @@ def write_lstm(op: Lstm, w: Writer) -> None:
     _write(op, w, "LSTM", input_forget=1 if op.input_forget else None)
 
 
-def _write(op: Recurrent, w: Writer, op_type: str, **attributes: int | None) -> None:
+def _write(op: Recurrent, w: Writer, op_type: str, **attributes: Any) -> None:
     w.node(
         op_type,
         op.operands,

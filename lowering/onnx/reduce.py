@@ -81,13 +81,20 @@ def write_reduce(op: Reduce, w: Writer) -> None:
     if not op.axes:
         _write_over_nothing(op, w)
     elif _axes_are_inputs(name, w.opset):
-        typed_node(w, name, [op.x, w.axes(op.axes)], op.result, keepdims=keepdims)
+        typed_node(w, name, [op.x, w.ints(op.axes, "axes")], op.result, keepdims=keepdims)
     else:
         typed_node(w, name, [op.x], op.result, axes=op.axes, keepdims=keepdims)
 
 
 def _write_over_nothing(op: Reduce, w: Writer) -> None:
-    """Over a new last axis of one element: what older opsets and runtimes agree on."""
+    """As the elementwise function that it is: opset 17 cannot say it, runtimes differ on it."""
+    if isinstance(op, ReduceSumSquare):
+        typed_node(w, "Mul", [op.x, op.x], op.result)
+    else:
+        typed_node(w, _OF_ONE_ELEMENT.get(type(op), "Identity"), [op.x], op.result)
+
+
+_OF_ONE_ELEMENT = {ReduceL1: "Abs", ReduceL2: "Abs", ReduceLogSum: "Log"}
 
 
 @READERS.rule(*GLOBAL_POOLS)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgec.ir import Dim, DimExpr, Ints, TensorType, Value, contents, dtypes
-from edgec.ir.ops import DimsOf, Fill, Reshape, expressible
+from edgec.ir.ops import Concat, DimsOf, Equal, Fill, Reshape, Where, expressible
 from edgec.ir.ops.common import normalized_axes, product, require_dim
 from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
 from edgec.lowering.onnx.writer import WRITERS, Operand, Writer
@@ -85,7 +85,9 @@ def read_squeeze(node: Node) -> Value:
     if axes is None:
         axes = tuple(range(x.type.rank))
         if x.type.static_dims is None:
-            raise Unsupported(f"which dims of {x.type} are 1 is not known", "give input shapes")
+            raise Unsupported(
+                f"which dims of {x.type} are 1 is computed at run time", "give the input shapes"
+            )
         axes = tuple(axis for axis in axes if x.type.dims[axis] == 1)
     axes = normalized_axes(axes, x.type.rank)
     for axis in axes:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.ir import Constant, Ints, Value
+from edgec.ir import Value
 from edgec.ir.ops import GridSample, Resize
 from edgec.ir.ops.common import normalized_axes
 from edgec.lowering.onnx.node import READERS, Node, Unsupported
-from edgec.lowering.onnx.writer import WRITERS, CannotWrite, Operand, Writer
+from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Writer
+
+
+def _resize_opset(op: Resize) -> int:
+    if op.coordinates == "half_pixel_symmetric":
+        return 19
+    newer = op.antialias or op.keep_aspect != "stretch" or op.axes is not None
+    return 18 if newer else first_opset("Resize", [op.x])
+
+
+FIRST_OPSETS[Resize] = _resize_opset
+FIRST_OPSETS[GridSample] = lambda op: max(
+    first_opset("GridSample", op.operands), 20 if op.x.type.rank != 4 else 0
+)
 
 
 @READERS.rule("Upsample")
@@ -75,13 +89,9 @@ def _half_pixel_for_nn(node: Node, nearest: str) -> tuple[str, str]:
 
 @WRITERS.rule(Resize)
 def write_resize(op: Resize, w: Writer) -> None:
-    _check_opset(op, w.opset)
-    scales, sizes, roi, axes = op.scales, op.sizes, op.roi, op.axes
-    if axes is not None and w.opset < 18:
-        scales, sizes, roi, axes = *_over_all_axes(op, axes, w), None
     w.node(
         "Resize",
-        [op.x, roi, scales, sizes],
+        [op.x, op.roi, op.scales, op.sizes],
         op.results,
         mode=op.mode,
         coordinate_transformation_mode=_other(op.coordinates, "half_pixel"),
@@ -91,42 +101,8 @@ def write_resize(op: Resize, w: Writer) -> None:
         extrapolation_value=op.extrapolation or None,
         antialias=1 if op.antialias else None,
         keep_aspect_ratio_policy=_other(op.keep_aspect, "stretch"),
-        axes=axes,
+        axes=op.axes,
     )
-
-
-def _other(value: str, default: str) -> str | None:
-    return None if value == default else value
-
-
-def _check_opset(op: Resize, opset: int) -> None:
-    if op.coordinates == "half_pixel_symmetric" and opset < 19:
-        raise CannotWrite("Resize has half_pixel_symmetric from opset 19")
-    if opset < 18 and (op.antialias or op.keep_aspect != "stretch"):
-        raise CannotWrite("Resize has antialias and keep_aspect_ratio_policy from opset 18")
-
-
-def _over_all_axes(op: Resize, axes: Ints, w: Writer) -> tuple[Operand, Operand, Operand]:
-    """Scales, sizes and roi with an entry for every axis of x."""
-    rank = op.x.type.rank
-    dims = op.x.type.static_dims
-    known = [v for v in (op.scales, op.sizes, op.roi) if v is not None]
-    if not all(isinstance(v, Constant) for v in known) or (op.sizes is not None and dims is None):
-        raise CannotWrite("Resize has axes from opset 18")
-    filled: list[Operand] = [None, None, None]
-    if isinstance(op.scales, Constant):
-        scales = np.ones(rank, np.float32)
-        scales[list(axes)] = op.scales.array
-        filled[0] = w.const(scales, hint="scales")
-    if isinstance(op.sizes, Constant):
-        sizes = np.array(dims, np.int64)
-        sizes[list(axes)] = op.sizes.array
-        filled[1] = w.ints(sizes.tolist(), "sizes")
-    if isinstance(op.roi, Constant):
-        roi = np.repeat(np.array([[0], [1]], op.roi.type.dtype.numpy), rank, axis=1)
-        roi[:, list(axes)] = op.roi.array.reshape(2, -1)
-        filled[2] = w.const(roi.reshape(-1), hint="roi")
-    return filled[0], filled[1], filled[2]
 
 
 _LONG = {"linear": "bilinear", "cubic": "bicubic", "nearest": "nearest"}
@@ -147,8 +123,6 @@ def read_grid_sample(node: Node) -> Value:
 
 @WRITERS.rule(GridSample)
 def write_grid_sample(op: GridSample, w: Writer) -> None:
-    if w.opset < 20 and op.x.type.rank != 4:
-        raise CannotWrite("GridSample takes other than two spatial axes from opset 20")
     w.node(
         "GridSample",
         [op.x, op.grid],
@@ -157,3 +131,7 @@ def write_grid_sample(op: GridSample, w: Writer) -> None:
         padding_mode=_other(op.padding, "zeros"),
         align_corners=1 if op.align_corners else None,
     )
+
+
+def _other(value: str, default: str) -> str | None:
+    return None if value == default else value

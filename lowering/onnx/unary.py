@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf, isnan
 
+import numpy as np
+
 from edgec.ir import Value
 from edgec.ir.ops import (
     Abs,
@@ -139,11 +141,11 @@ def _bound(node: Node, index: int, default: float) -> float | None:
 @WRITERS.rule(Clip)
 def write_clip(op: Clip, w: Writer) -> None:
     dtype = op.x.type.dtype.numpy
-    low, high = (
-        None if bound is None else w.const(rounded(bound.reshape(()), dtype)) for bound in bounds(op)
-    )
-    inputs: list[Operand] = [op.x, low, high]
-    w.node("Clip", inputs, op.results)
+    limits: list[Operand] = [
+        None if bound is None else w.const(rounded(np.asarray(bound), dtype), hint="bound")
+        for bound in bounds(op)
+    ]
+    w.node("Clip", [op.x, *limits], op.results)
 
 
 @READERS.rule("Cast")

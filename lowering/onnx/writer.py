@@ -25,6 +25,7 @@ from edgec.ir import (
     Value,
     dtypes,
     write_atomically,
+    write_together,
 )
 from edgec.ir.weight import Weight
 from edgec.lowering.onnx.node import load_families
@@ -217,10 +218,15 @@ def write_onnx(graph: Graph, path: Path, *, opset: int = DEFAULT_OPSET) -> None:
     total = sum(weight.type.nbytes() for weight in initializers.values())
     if total > PROTOBUF_LIMIT:
         data = path.with_name(path.name + ".data")
-        write_atomically(data, lambda p: _write_external(model, initializers, p, data.name))
-    else:
-        for name, weight in initializers.items():
-            model.graph.initializer.append(_tensor(name, weight.array, weight.dtype))
+        write_together(
+            [
+                (data, lambda p: _write_external(model, initializers, p, data.name)),
+                (path, lambda p: _write_model(model, p)),
+            ]
+        )
+        return
+    for name, weight in initializers.items():
+        model.graph.initializer.append(_tensor(name, weight.array, weight.dtype))
     write_atomically(path, lambda p: _write_model(model, p))
 
 
@@ -255,7 +261,8 @@ def _lowered(
     return proto, writer.initializers, writer.opset
 
 
-_DTYPE_OPSETS = {dtypes.i4: 21, dtypes.u4: 21, dtypes.f4e2m1: 23, dtypes.f8e8m0: 24,
+_DTYPE_OPSETS = {dtypes.f8e4m3fn: 19, dtypes.f8e4m3fnuz: 19, dtypes.f8e5m2: 19,
+                 dtypes.f8e5m2fnuz: 19, dtypes.i4: 21, dtypes.u4: 21, dtypes.f4e2m1: 23, dtypes.f8e8m0: 24,
                  dtypes.i2: 25, dtypes.u2: 25}  # fmt: skip
 
 

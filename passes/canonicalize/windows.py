@@ -70,9 +70,9 @@ class DropUnreadIndices(Pattern):
             return ELSEWHERE
         return "the indices are read" if m.pool.results[1].is_used else None
 
-    def build(self, m: Match, rw: Rewriter) -> Sequence[Value]:
+    def build(self, m: Match, rw: Rewriter) -> Sequence[Value | None]:
         pooled = rw.add(m.pool.copy(indices=False, storage_order=0)).result
-        return pooled, m.pool.results[1]
+        return pooled, None
 
 
 class DropPool(Pattern):

@@ -1,4 +1,4 @@
-"""Linear ops that take a scale and a shift per channel into their constants.
+"""Linear ops and normalizations that take a scale and a shift per channel into their constants.
 
 ``after(op, affine)``: the op whose result is ``op``'s result, scaled and shifted.
 ``before(op, affine)``: the op that does to x what ``op`` does to the scaled and shifted x.
@@ -12,15 +12,17 @@ from typing import TypeAlias
 import numpy as np
 
 from edgec.ir import Array, Constant, Op, Value
-from edgec.ir.ops import BatchNorm, Conv, ConvTranspose, MatMul
+from edgec.ir.ops import BatchNorm, Conv, ConvTranspose, GroupNorm, InstanceNorm, MatMul
 from edgec.ir.ops.common import channel_axis
 from edgec.passes.fuse.channels import ZERO, Affine, Vector, float64, is_plain_float, rounded
 
 Linear: TypeAlias = Conv | ConvTranspose | MatMul
-Carrier: TypeAlias = Linear | BatchNorm
+Norm: TypeAlias = BatchNorm | InstanceNorm | GroupNorm
+Carrier: TypeAlias = Linear | Norm
 CONVOLUTIONS: tuple[type[Op], ...] = (Conv, ConvTranspose)
 LINEAR: tuple[type[Op], ...] = (*CONVOLUTIONS, MatMul)
-CARRIERS: tuple[type[Op], ...] = (*LINEAR, BatchNorm)
+NORMS: tuple[type[Op], ...] = (BatchNorm, InstanceNorm, GroupNorm)
+CARRIERS: tuple[type[Op], ...] = (*LINEAR, *NORMS)
 
 OVERFLOW = "the weights would overflow their element type"
 _NOT_CONSTANT = "the weights or the bias are not constant floats"
@@ -31,6 +33,8 @@ def result_axis(op: Carrier) -> int:
     """The axis of the result that holds the output channels."""
     if isinstance(op, BatchNorm):
         return op.axis
+    if isinstance(op, GroupNorm):
+        return 1
     rank = op.result.type.rank
     return rank - 1 if isinstance(op, MatMul) else channel_axis(op.layout) % rank
 
@@ -44,8 +48,8 @@ def source_axis(op: Linear) -> int:
 
 def after(op: Carrier, affine: Affine) -> Op | str:
     """``op``, then ``affine`` along ``result_axis``."""
-    if isinstance(op, BatchNorm):
-        return _after_batch_norm(op, affine)
+    if isinstance(op, (BatchNorm, InstanceNorm, GroupNorm)):
+        return _after_norm(op, affine)
     if op.act != "none":
         return f"{op.op_name} carries the activation {op.act}"
     if not _constant_floats(op.bias, _weight(op) if affine.scales else None):
@@ -81,9 +85,11 @@ def before(op: Linear, affine: Affine) -> Op | str:
     return _rebuilt(op, factor, bias if op.bias is None else bias + float64(op.bias))
 
 
-def _after_batch_norm(op: BatchNorm, affine: Affine) -> Op | str:
+def _after_norm(op: Norm, affine: Affine) -> Op | str:
     if not _constant_floats(op.gamma, op.beta):
         return _NOT_CONSTANT
+    if affine.scale.size not in (1, op.gamma.type.elements()):
+        return _CHANNEL_COUNT
     gamma = rounded(float64(op.gamma) * affine.scale, op.gamma)
     beta = rounded(float64(op.beta) * affine.scale + affine.shift, op.beta)
     if gamma is None or beta is None:
@@ -185,5 +191,4 @@ def _rebuilt(op: Linear, factor: Array, bias: Vector | Value | None) -> Op | str
         weight = rounded(float64(weight) * factor, weight)
     if weight is None:
         return OVERFLOW
-    name = "b" if isinstance(op, MatMul) else "w"
-    return op.copy(**{name: weight, "bias": bias})
+    return op.copy(operands=[op.operands[0], weight, bias])

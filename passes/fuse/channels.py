@@ -6,8 +6,10 @@ All arithmetic on constants is done in float64; ``rounded`` rounds once, to the 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeAlias
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,6 +81,18 @@ def constant_of(data: Array, dtype: DType, hint: str = "") -> Constant | None:
     if not bool(np.all(np.isfinite(array.astype(np.float64)))):
         return None
     return Constant(array, hint=hint)
+
+
+@cache
+def smallest_normal(dtype: DType) -> float:
+    """The smallest normal number of a float type."""
+    return float(ml_dtypes.finfo(dtype.numpy).smallest_normal)  # type: ignore[no-untyped-call]
+
+
+@cache
+def spacing(dtype: DType) -> float:
+    """The distance from 1 to the next number of a float type."""
+    return float(ml_dtypes.finfo(dtype.numpy).eps)  # type: ignore[no-untyped-call]
 
 
 def is_plain_float(*values: Value | None) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgec.ir import Array, Constant, Op
 from edgec.ir.ops import Add, Div, Mul, Sub
-from edgec.passes.fuse.channels import Vector, float64, is_plain_float, rounded
+from edgec.passes.fuse.channels import Vector, float64, is_plain_float, rounded, smallest_normal
 from edgec.passes.fuse.fusion import Fusion
 from edgec.passes.pattern import ANY, Match, NodePattern, Pattern, const, node
 
@@ -43,7 +43,7 @@ class _MergedFactors(_Merged):
     @staticmethod
     def is_safe(c: Array, d: Array, merged: Constant) -> bool:
         """No normal factors have a product that underflows."""
-        smallest = float(np.finfo(np.float32).tiny) if merged.type.dtype.bits > 16 else 2.0**-14
+        smallest = smallest_normal(merged.type.dtype)
         return bool(np.all((np.abs(float64(merged)) >= smallest) | (c == 0) | (d == 0)))
 
 
@@ -55,7 +55,7 @@ class _MergedAddends(_Merged):
 
 
 def _chain(outer: type[Op], inner: type[Op]) -> NodePattern:
-    return node(outer, node(inner, ANY @ "x", const("c")), const("d"))
+    return node(outer, node(inner, ANY @ "x", const("c", near=False)), const("d", near=False))
 
 
 def _fits(c: Vector, d: Vector) -> bool:
@@ -72,7 +72,10 @@ class MergeMulMul(_MergedFactors):
 
     match = _chain(Mul, Mul)
     op = Mul
-    merge = staticmethod(np.multiply)
+
+    @staticmethod
+    def merge(c: Array, d: Array) -> Array:
+        return c * d
 
 
 class MergeDivMul(_MergedFactors):
@@ -91,7 +94,10 @@ class MergeMulDiv(_MergedFactors):
 
     match = _chain(Div, Mul)
     op = Mul
-    merge = staticmethod(np.divide)
+
+    @staticmethod
+    def merge(c: Array, d: Array) -> Array:
+        return c / d
 
 
 class MergeDivDiv(_MergedFactors):
@@ -99,7 +105,10 @@ class MergeDivDiv(_MergedFactors):
 
     match = _chain(Div, Div)
     op = Div
-    merge = staticmethod(np.multiply)
+
+    @staticmethod
+    def merge(c: Array, d: Array) -> Array:
+        return c * d
 
 
 class MergeAddAdd(_MergedAddends):
@@ -107,7 +116,10 @@ class MergeAddAdd(_MergedAddends):
 
     match = _chain(Add, Add)
     op = Add
-    merge = staticmethod(np.add)
+
+    @staticmethod
+    def merge(c: Array, d: Array) -> Array:
+        return c + d
 
 
 class MergeSubAdd(_MergedAddends):
@@ -126,7 +138,10 @@ class MergeAddSub(_MergedAddends):
 
     match = _chain(Sub, Add)
     op = Add
-    merge = staticmethod(np.subtract)
+
+    @staticmethod
+    def merge(c: Array, d: Array) -> Array:
+        return c - d
 
 
 class MergeSubSub(_MergedAddends):
@@ -134,7 +149,10 @@ class MergeSubSub(_MergedAddends):
 
     match = _chain(Sub, Sub)
     op = Sub
-    merge = staticmethod(np.add)
+
+    @staticmethod
+    def merge(c: Array, d: Array) -> Array:
+        return c + d
 
 
 RULES: tuple[type[Pattern], ...] = (

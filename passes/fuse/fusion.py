@@ -29,7 +29,8 @@ class Fusion(Pattern):
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value | Sequence[Value]:
-        return rw.add(m.made).results
+        made: Op = m.made
+        return rw.add(made).results
 
 
 def with_source(op: Op, x: Value) -> Op:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from edgec.ir import Constant, Op
+import numpy as np
+
+from edgec.ir import Constant, Op, Rewriter, Value
 from edgec.ir.ops import Add, MatMul, Mul
-from edgec.passes.fuse.channels import is_plain_float
+from edgec.passes.fuse.channels import float64, is_plain_float, rounded, smallest_normal
 from edgec.passes.fuse.fusion import Fusion
 from edgec.passes.pattern import ANY, Match, Pattern, loose, node, scalar, uniform
 
@@ -46,4 +48,34 @@ class FuseMatMulFactor(Fusion):
         return matmul.copy(alpha=matmul.alpha * number)
 
 
-RULES: tuple[type[Pattern], ...] = (FuseMatMulBias, FuseMatMulFactor)
+class MergeMatMulFactors(Pattern):
+    """matmul(x * c, y * d)  ->  matmul(x * (c * d), y);  scalars, as attention scales both sides"""
+
+    match = (
+        loose(
+            MatMul,
+            node(Mul, ANY @ "x", scalar() @ "c") @ "left",
+            node(Mul, ANY @ "y", scalar() @ "d") @ "right",
+        )
+        @ "matmul"
+    )
+
+    def check(self, m: Match) -> str | None:
+        if not is_plain_float(m.c, m.d):
+            return "only floats are merged"
+        if m.left.result.type != m.x.type or m.right.result.type != m.y.type:
+            return "a constant enlarges an operand"
+        product = float64(m.c) * float64(m.d).reshape(-1)[0]
+        factor = rounded(product, m.c)
+        if factor is None or not np.all(np.abs(product) >= smallest_normal(m.c.type.dtype)):
+            return "the product of the factors leaves the range of their element type"
+        m.captures["factor"] = factor
+        return None
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        scaled = rw.add(m.left.copy(operands=[m.x, m.factor])).result
+        matmul: MatMul = m.matmul
+        return rw.add(matmul.copy(a=scaled, b=m.y)).result
+
+
+RULES: tuple[type[Pattern], ...] = (FuseMatMulBias, FuseMatMulFactor, MergeMatMulFactors)

@@ -11,6 +11,7 @@ from itertools import permutations
 
 from edgec.ir import Op, Value
 from edgec.ir.ops import Div, Mul
+from edgec.passes.fuse.channels import spacing
 from edgec.passes.pattern import Match, Miss, RootPattern, ValuePattern, uniform
 
 _LARGEST = 8  # ops that a product may consist of
@@ -126,5 +127,5 @@ def number(wanted: float) -> ValuePattern:
 
 def is_rounded(found: float, wanted: float, like: Value) -> bool:
     """True when they differ by a few roundings in the element type of ``like``."""
-    bits = {64: 52, 32: 23}.get(like.type.dtype.bits, 7 if like.type.dtype.name == "bf16" else 10)
-    return abs(found - wanted) <= 4 * 2.0**-bits * abs(wanted)
+    dtype = like.type.dtype
+    return dtype.is_float and abs(found - wanted) <= 4 * spacing(dtype) * abs(wanted)

@@ -91,9 +91,7 @@ class PReluFromRelus(Fusion):
 class PReluFromAbs(Fusion):
     """relu(x) + (x - |x|) * a * 0.5  ->  prelu(x, a)"""
 
-    match = node(
-        Add, node(Mul, node(Sub, _X, node(Abs, _X)), const("slope")), node(Relu, _X)
-    )
+    match = node(Add, node(Mul, node(Sub, _X, node(Abs, _X)), const("slope")), node(Relu, _X))
 
     def fused(self, m: Match) -> Op | str:
         if not is_plain_float(m.slope):

@@ -27,7 +27,16 @@ from edgec.ir.ops import (
 from edgec.passes.fuse.channels import is_plain_float
 from edgec.passes.fuse.fusion import Fusion
 from edgec.passes.fuse.product import number, product
-from edgec.passes.pattern import CARRY, Match, Pattern, RootPattern, either, node, scalar, uniform, var
+from edgec.passes.pattern import (
+    Match,
+    Pattern,
+    RootPattern,
+    either,
+    node,
+    scalar,
+    uniform,
+    var,
+)
 
 _X = var("x")
 _MINUS_X = either(node(Neg, _X), node(Mul, _X, scalar(-1.0)))
@@ -141,8 +150,8 @@ def _one_plus_tanh(argument: RootPattern) -> RootPattern:
 
 
 class GeluFromTanh(Fusion):
-    """x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ** 3))) / 2  ->  gelu(x, "tanh"), in any order,
-    x also factored out of the polynomial"""
+    """x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ** 3))) / 2  ->  gelu(x, "tanh");  factors in
+    any order, x also factored out of the polynomial"""
 
     match = product(either(*map(_one_plus_tanh, _ARGUMENT)), _X, factor=0.5)
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ import pytest
 
 from edgec.ir import Array, Graph, parse_graph, print_graph
 from edgec.kernels import EXACT, Executor, compare, seeded_inputs
-from edgec.passes import Exact, PassManager, PassReport, Pattern, Settings, parse_pipeline
+from edgec.passes import Exact, PassManager, PassReport, Settings, parse_pipeline
 from edgec.passes.canonicalize import RULES as CANONICALIZE_RULES
 
 HERE = Path(__file__).parent
@@ -127,8 +126,9 @@ def test_exact_pipelines_keep_infinities_and_nans(case: Case) -> None:
     after = before.clone()
     PassManager(parse_pipeline(case.pipeline)).run(after)
     inputs = with_specials(seeded_inputs(before, seed=7, shapes=case.shapes))
-    expected = Executor(before).run(inputs)
-    actual = Executor(after).run(inputs)
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = Executor(before).run(inputs)
+        actual = Executor(after).run(inputs)
     for name, array in expected.items():
         comparison = compare(actual[name], array, EXACT)
         assert comparison, f"{name}: {comparison}"
@@ -148,12 +148,7 @@ def with_specials(inputs: Mapping[str, Array]) -> dict[str, Array]:
     return found
 
 
-@cache
-def applied_rules() -> frozenset[str]:
-    reports = (r for case in all_cases() for r in run_case(case, SEEDS[0])[1])
-    return frozenset(rule for report in reports for rule in report.statistics.applied)
-
-
-@pytest.mark.parametrize("rule", CANONICALIZE_RULES, ids=lambda rule: rule.__name__)
-def test_every_rule_has_a_case_in_which_it_fires(rule: type[Pattern]) -> None:
-    assert rule.__name__ in applied_rules()
+def test_every_rule_has_a_case_in_which_it_fires() -> None:
+    reports = (report for case in all_cases() for report in run_case(case, SEEDS[0])[1])
+    applied = {rule for report in reports for rule in report.statistics.applied}
+    assert {rule.__name__ for rule in CANONICALIZE_RULES} <= applied

@@ -98,7 +98,7 @@ def _print(
     if check is not None:
         print(
             f"verified against the reference kernels on {check.samples} set(s) of inputs: "
-            f"largest difference {check.largest:.1e} of {check.tolerance.relative:.1e} allowed"
+            f"largest difference {check.largest:.1e} of {check.allowed:.1e} allowed"
         )
     sys.stdout.flush()
 

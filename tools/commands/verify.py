@@ -69,13 +69,14 @@ def _lowered(artifact: Path, chosen: argparse.Namespace) -> Graph:
 
 def _print(found: Verification, per_layer: bool) -> None:
     rows = [
-        (name, "ok" if c else "DIFFERS", f"{c.normwise:.2e}", f"{c.max_abs:.2e}",
-         f"{c.sqnr_db:.1f}")
+        (name, "ok" if c else "DIFFERS", f"{c.normwise:.2e}", f"{c.tolerance.relative:.2e}",
+         f"{c.max_abs:.2e}", f"{c.sqnr_db:.1f}", c.tolerance.why)
         for name, c in found.outputs.items()
     ]  # fmt: skip
-    report.print_table(("output", "", "normwise", "max abs", "SQNR dB"), rows)
-    needed = "none would pass" if found.needed is None else f"{found.needed:.2e}"
-    print(f"allowed {found.tolerance.relative:.2e} ({found.tolerance.why}); needed: {needed}")
+    columns = ("output", "", "normwise", "allowed", "max abs", "SQNR dB", "because of")
+    report.print_table(columns, rows)
+    needed = "none would" if found.needed is None else f"{found.needed:.2e}"
+    print(f"smallest tolerance that would pass: {needed}")
     for name, comparison in found.outputs.items():
         if not comparison:
             print(f"output {name!r}:\n{comparison}")
