@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Types: TypeAlias = Sequence[TensorType]
 AttributeValue: TypeAlias = (
-    None | bool | int | float | str | DimExpr | DType | tuple["AttributeValue", ...]
+    bool | int | float | str | DimExpr | DType | tuple["AttributeValue", ...] | None
 )
 T = TypeVar("T", bound=Trait)
 
@@ -77,8 +77,11 @@ def operand(*, default: Any = REQUIRED) -> Any:
     return _Declared("one" if default is REQUIRED else "optional", default)
 
 
-def variadic() -> Any:
-    """Declare a variable number of operands, after all others."""
+def variadic(*, default: Any = REQUIRED) -> Any:
+    """Declare a variable number of operands, after all others.
+
+    Type checkers want ``default=()`` said where they follow an optional operand.
+    """
     return _Declared("variadic")
 
 

@@ -12,38 +12,24 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from edgec.ir.collector import collector_paused
-from edgec.ir.diagnostics import Error, Finding, Kind
-from edgec.ir.dims import Dim, DimError, parse_dim
+from edgec.ir.dims import DimError, parse_dim
 from edgec.ir.dtypes import DType, dtype_named, f32
 from edgec.ir.graph import Graph
 from edgec.ir.op import Op, OpError, op_classes
 from edgec.ir.printer import is_number
 from edgec.ir.rewriter import Rewriter
+from edgec.ir.tokens import Tokens
 from edgec.ir.types import Quant, TensorType
 from edgec.ir.value import Constant, Value
 from edgec.ir.weight import Array
 
 MAX_ELEMENTS = 1 << 31  # of one constant written by its type alone
 _MAX_NESTING = 60
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<comment>\#[^\n]*)
-    |(?P<digest>sha256:[0-9a-f]{64})
-    |(?P<sigil>[%@](?:"(?:[^"\\]|\\.)*"|[A-Za-z0-9_.$/-]+))
-    |(?P<string>"(?:[^"\\]|\\.)*")
-    |(?P<dim><(?:[^<>'\n]|'(?:[^'\\\n]|\\.)*')*>)
-    |(?P<number>-?(?:inf|nan)(?![A-Za-z0-9_.$/-])|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
-    |(?P<name>[A-Za-z_][A-Za-z0-9_.$/-]*)
-    |(?P<mark>[()\[\]{}=:,|]))""",
-    re.VERBOSE,
-)
-_NAMED = re.compile(r" *=")
-_TYPED = re.compile(r" *\[")
-_PLAIN_DIMS = re.compile(r"\[([A-Za-z0-9_,+*/ -]*)\]")  # no name in quotes, no nested comma
 
 
 def parse_graph(text: str, weights: Mapping[str, Array] | None = None) -> Graph:
@@ -64,70 +50,24 @@ def parse_graph(text: str, weights: Mapping[str, Array] | None = None) -> Graph:
         parser.fail(str(error), cause=error)
 
 
-class _Parser:
+class _Parser(Tokens):
     def __init__(self, text: str, weights: Mapping[str, Array]) -> None:
-        self.text = text
         self.weights = weights
-        self.position = 0
-        self.kind = ""
-        self.token = ""
-        self.start = 0
         self.values: dict[str, Value] = {}
         self.own: list[str] = []  # defined in the region being read
-        self.dims_memo: dict[str, tuple[Dim, ...]] = {}
         self.depth = 0
-        self.advance()
-
-    # -- tokens ---------------------------------------------------------------------------------
-
-    def advance(self) -> str:
-        """Move to the next token and return the one left behind."""
-        left = self.token
-        while True:
-            match = _TOKEN.match(self.text, self.position)
-            if match is None:
-                rest = self.text[self.position :].strip()
-                if rest:
-                    self.start = self.position
-                    self.fail(f"cannot read {rest.splitlines()[0][:40]!r}")
-                self.kind, self.token, self.start = "end", "", len(self.text)
-                return left
-            self.position = match.end()
-            if match.lastgroup != "comment":
-                break
-        self.kind = match.lastgroup or ""
-        self.token = match.group(self.kind)
-        self.start = match.start(self.kind)
-        return left
-
-    def accept(self, token: str) -> bool:
-        if self.token == token and self.kind in ("mark", "name"):
-            self.advance()
-            return True
-        return False
-
-    def expect(self, token: str) -> None:
-        if not self.accept(token):
-            self.fail(f"expected {token!r}, found {self.token!r}")
-
-    def fail(self, message: str, cause: Exception | None = None) -> NoReturn:
-        line = self.text.count("\n", 0, self.start) + 1
-        shown = (self.text.splitlines() or [""])[min(line, self.text.count("\n") + 1) - 1 :][:1]
-        where = f"line {line}: {shown[0].strip()[:120]}" if shown else f"line {line}"
-        raise Error(Kind.READ, "the text is not a graph", [Finding(message, where)]) from cause
+        super().__init__(text)
 
     # -- graphs and ops ---------------------------------------------------------------------------
 
     def whole(self) -> Graph:
         graph = self.graph(None)
         if self.kind != "end":
-            self.fail(f"expected the end of the text, found {self.token!r}")
+            self.wanted("the end of the text")
         return graph
 
     def graph(self, enclosing: Graph | None) -> Graph:
-        self.depth += 1
-        if self.depth > _MAX_NESTING:
-            self.fail(f"regions are nested more than {_MAX_NESTING} deep")
+        self.nest()
         self.expect("graph")
         name = self.name() if self.token != "(" else "graph"
         graph = Graph(name, enclosing=enclosing)
@@ -142,6 +82,8 @@ class _Parser:
             self.accept(",")
         self.expect("{")
         while not self.accept("}"):
+            if graph.is_finished:
+                self.wanted("'}' after the return")
             self.statement(graph, rewriter)
         if not graph.is_finished:
             self.fail(f"graph {name!r} has no return")
@@ -150,6 +92,11 @@ class _Parser:
         self.own = outside
         self.depth -= 1
         return graph
+
+    def nest(self) -> None:
+        self.depth += 1
+        if self.depth > _MAX_NESTING:
+            self.fail(f"the text is nested more than {_MAX_NESTING} deep")
 
     def statement(self, graph: Graph, rewriter: Rewriter) -> None:
         if self.kind == "name" and self.token == "meta":
@@ -170,7 +117,7 @@ class _Parser:
         type = self.type()
         self.expect("=")
         if self.kind != "digest":
-            self.fail(f"expected sha256:…, found {self.token!r}")
+            self.wanted("sha256:…")
         digest = self.advance().removeprefix("sha256:")
         if digest not in self.weights:
             self.fail(f"no weights with digest {digest[:12]}… were given for {sigil}")
@@ -286,13 +233,13 @@ class _Parser:
         if self.kind == "name":
             return self.inline_constant()
         sigil = self.sigil()
+        typed = sigil[0] == "@" and self.token in (":", "[")
+        type = self.placeholder_type() if typed else None
         if sigil in self.values:
-            if sigil[0] == "@" and self.token in (":", "["):
-                self.placeholder_type()
             return self.values[sigil]
-        if sigil[0] == "@" and self.token in (":", "["):
-            return self.define(sigil, self.placeholder(sigil, self.placeholder_type()))
-        self.fail(f"{sigil} is used before it is defined")
+        if type is None:
+            self.fail(f"{sigil} is used before it is defined")
+        return self.define(sigil, self.placeholder(sigil, type))
 
     def placeholder_type(self) -> TensorType:
         dtype = dtype_named(self.name()) if self.accept(":") else f32
@@ -311,12 +258,6 @@ class _Parser:
 
     # -- pieces ---------------------------------------------------------------------------------
 
-    def at_named_argument(self) -> bool:
-        return self.kind == "name" and _NAMED.match(self.text, self.position) is not None
-
-    def at_inline_constant(self) -> bool:
-        return self.kind == "name" and _TYPED.match(self.text, self.position) is not None
-
     def inline_constant(self) -> Constant:
         type = self.type()
         dims = type.static_dims
@@ -334,10 +275,12 @@ class _Parser:
 
     def attribute(self) -> Any:
         if self.accept("["):
+            self.nest()
             items: list[Any] = []
             while not self.accept("]"):
                 items.append(self.attribute())
                 self.accept(",")
+            self.depth -= 1
             return tuple(items)
         return self.scalar()
 
@@ -357,43 +300,6 @@ class _Parser:
     def type(self) -> TensorType:
         dtype: DType = dtype_named(self.name())
         return TensorType(dtype, self.dims(), self.quant())
-
-    def dims(self) -> tuple[Dim, ...]:
-        """``[…]`` read from the text itself: dims are expressions, with their own commas."""
-        if self.token != "[":
-            self.fail(f"expected '[', found {self.token!r}")
-        plain = _PLAIN_DIMS.match(self.text, self.start)
-        if plain is None:
-            parts = self.dim_texts()
-            self.advance()
-            return _parsed(parts)
-        self.position = plain.end()
-        self.advance()
-        inner = plain.group(1)
-        found = self.dims_memo.get(inner)
-        if found is None:
-            found = self.dims_memo[inner] = _parsed(inner.split(","))
-        return found
-
-    def dim_texts(self) -> list[str]:
-        """The parts of a list of dims at the commas outside of parentheses and quotes."""
-        begin, depth, parts = self.start + 1, 1, []
-        at, quoted = begin, False
-        while depth:
-            if at >= len(self.text) or self.text[at] == "\n":
-                self.fail("a list of dims is not closed")
-            char = self.text[at]
-            if quoted and char == "\\":
-                at += 2
-                continue
-            quoted ^= char == "'"
-            depth += 0 if quoted else (char in "[(") - (char in "])")
-            if not quoted and ((char == "," and depth == 1) or depth == 0):
-                parts.append(self.text[begin:at])
-                begin = at + 1
-            at += 1
-        self.position = at
-        return parts
 
     def quant(self) -> Quant | None:
         if not (self.kind == "name" and self.token == "q"):
@@ -432,27 +338,6 @@ class _Parser:
             self.accept(",")
         return tuple(names)
 
-    def name(self) -> str:
-        if self.kind == "string":
-            return self.string()
-        if self.kind not in ("name", "number"):
-            self.fail(f"expected a name, found {self.token!r}")
-        return self.advance()
-
-    def string(self) -> str:
-        if self.kind != "string":
-            self.fail(f"expected a quoted text, found {self.token!r}")
-        return str(json.loads(self.advance()))
-
-    def sigil(self) -> str:
-        if self.kind != "sigil":
-            self.fail(f"expected %name or @name, found {self.token!r}")
-        text = self.advance()
-        if text[1] != '"':
-            return text
-        name = str(json.loads(text[1:]))
-        return text[0] + (json.dumps(name) if is_number(name) or name[:1] == '"' else name)
-
     def define(self, sigil: str, value: Value) -> Value:
         if sigil in self.values:
             self.fail(f"{sigil} is defined twice")
@@ -460,12 +345,6 @@ class _Parser:
         if sigil[0] == "%":
             self.own.append(sigil)
         return value
-
-
-def _parsed(parts: list[str]) -> tuple[Dim, ...]:
-    """Dims from their texts; ``[]`` is the one list of a single empty text."""
-    texts = [part.strip() for part in parts]
-    return tuple([parse_dim(text) for text in texts if text or len(texts) > 1])
 
 
 def _hint(sigil: str) -> str:

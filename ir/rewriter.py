@@ -195,7 +195,8 @@ class Rewriter:
 
     def move_into(self, op: Op, anchor: Op) -> None:
         """Move an op before ``anchor``, possibly out of a region into a graph around it."""
-        assert op.graph is not None and anchor.graph is not None
+        assert op.graph is not None, "an erased op is moved"
+        assert anchor.graph is not None, "the insertion point was erased"
         op.graph._unlink(op)
         anchor.graph._link(op, anchor)
         if self._listener:

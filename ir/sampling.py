@@ -82,7 +82,7 @@ class Sampler:
         if dtype.is_integer:
             lowest, highest = dtype.limits
             drawn = np.clip(np.round(drawn), max(lowest, low), min(highest, high))
-        return drawn.astype(dtype.numpy)
+        return np.asarray(drawn).astype(dtype.numpy)
 
 
 def sample_graph(cls: type[Op], seed: int) -> tuple[Graph, list[Array]]:

@@ -25,7 +25,7 @@ class Weight:
     __slots__ = ("__dict__", "array")
 
     def __init__(self, array: Array) -> None:
-        view = array.view()
+        view = np.asarray(array).view()
         view.flags.writeable = False
         self.array = view
 

@@ -32,10 +32,15 @@ _SQRT_2_OVER_PI = 0.7978845608028654
 
 @KERNELS.rule(Relu)
 def relu(op: Relu, x: Array, *, out: Array | None) -> Array:
-    def compute(x: Array, *, out: Array) -> None:
-        np.maximum(x, x.dtype.type(0), out=out)
+    return apply(_relu, op.x.type.dtype, out, x)
 
-    return apply(compute, op.x.type.dtype, out, x)
+
+def _relu(x: Array, *, out: Array) -> None:
+    """numpy's clip is three times as fast as its maximum with a scalar."""
+    if x.dtype.kind == "f":
+        np.clip(x, x.dtype.type(0), x.dtype.type(np.inf), out=out)
+    else:
+        np.maximum(x, x.dtype.type(0), out=out)
 
 
 @KERNELS.rule(LeakyRelu)
@@ -172,8 +177,8 @@ def softsign(op: Softsign, x: Array, *, out: Array | None) -> Array:
 
 @KERNELS.rule(Gelu)
 def gelu(op: Gelu, x: Array, *, out: Array | None) -> Array:
-    """The exact form is computed in double precision and rounded once; the tanh form is at most
-    4·u·|x| away."""
+    """The exact form is at most 1e-10 away before it is rounded (see ``loops/erf.py``), the tanh
+    form 4·u·|x|."""
     if op.approximate == "tanh":
         return apply(_gelu_tanh, op.x.type.dtype, out, x)
     from edgec.kernels.loops import erf as loops  # numba is imported on first need

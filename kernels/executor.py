@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from edgec.ir import (
     Array,
@@ -25,7 +26,9 @@ from edgec.ir import (
     evaluate,
     print_op,
     solve,
+    symbols,
 )
+from edgec.kernels.arena import Arena
 from edgec.kernels.planner import Plan, plan_buffers
 from edgec.kernels.table import KERNELS, Kernel
 
@@ -40,6 +43,7 @@ class _Step:
     kernel: Kernel
     takes_out: bool
     takes_run: bool
+    learns: bool  # a result has dims that the inputs do not tell
     dies: tuple[Value, ...]
 
 
@@ -87,7 +91,7 @@ class Executor:
             raise Error(Kind.UNSUPPORTED, "some ops have no reference kernel", missing)
         self._steps: dict[Graph, list[_Step]] = {}
         self._plans: dict[tuple[tuple[str, int], ...], Plan] = {}
-        self._arenas: dict[tuple[tuple[str, int], ...], Array] = {}
+        self._arenas: dict[tuple[tuple[str, int], ...], Arena] = {}
 
     def run(
         self, inputs: Mapping[str, Array] | Sequence[Array], *, tap: Tap | None = None
@@ -108,7 +112,7 @@ class Executor:
         for value, array in zip(self.graph.inputs, arrays, strict=True):
             self._bind(value.type, array, scope)
             scope.arrays[value] = array
-        with threadpool_limits(self.threads, user_api="blas"):
+        with _thread_pools().limit(limits=self.threads, user_api="blas"):
             results = self._execute(self.graph, scope, tap)
         owned = [np.array(result, copy=True) for result in results]
         return dict(zip(self.graph.output_names, owned, strict=True))
@@ -163,7 +167,7 @@ class Executor:
             results = self._call(step, scope, arena)
             for value, array in zip(step.op.results, results, strict=True):
                 scope.arrays[value] = array
-                if not value.type.is_static:
+                if step.learns:
                     self._learn(value.type, array, scope)
             if tap is not None:
                 tap(step.op, results)
@@ -178,7 +182,7 @@ class Executor:
                 if found:
                     scope.symbols.update(found)
 
-    def _call(self, step: _Step, scope: _Scope, arena: _Arena | None) -> Sequence[Array]:
+    def _call(self, step: _Step, scope: _Scope, arena: Arena | None) -> Sequence[Array]:
         op = step.op
         operands = [None if v is None else scope.read(v) for v in op.operands]
         extra: dict[str, Any] = {}
@@ -219,41 +223,19 @@ class Executor:
             plan = self._plans[key] = plan_buffers(self.graph, scope.symbols)
         return plan, key
 
-    def _arena(self, scope: _Scope) -> _Arena:
+    def _arena(self, scope: _Scope) -> Arena:
         plan, key = self._plan(scope)
-        memory = self._arenas.get(key)
-        if memory is None:
+        arena = self._arenas.get(key)
+        if arena is None:
             self._arenas.clear()  # one shape at a time keeps its memory
-            memory = self._arenas[key] = np.empty(plan.arena_bytes + 64, dtype=np.uint8)
-        return _Arena(plan, memory)
+            arena = self._arenas[key] = Arena(plan)
+        return arena
 
 
-class _Arena:
-    """The memory that planned results are written into."""
-
-    def __init__(self, plan: Plan, memory: Array) -> None:
-        self.plan = plan
-        skew = -memory.ctypes.data % 64
-        self.memory = memory[skew:]
-
-    def buffer(self, value: Value) -> Array | None:
-        slot = self.plan.slots.get(value)
-        if slot is None:
-            return None
-        raw = self.memory[slot.offset : slot.offset + slot.size]
-        return raw.view(value.type.dtype.numpy).reshape(slot.shape)
-
-    def kept(self, value: Value, array: Array) -> Array:
-        """The array, moved to the value's own place when it is a view of memory that may be given
-        to another value before this one dies."""
-        if value in self.plan.views or not np.may_share_memory(array, self.memory):
-            return array
-        own = self.buffer(value)
-        if own is None:
-            return array.copy()
-        if own.ctypes.data != array.ctypes.data:
-            np.copyto(own, array)
-        return own
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    """The thread pools of the libraries loaded so far; finding them takes a millisecond."""
+    return ThreadpoolController()
 
 
 def run(
@@ -279,6 +261,7 @@ def _matching(value: Value, array: Array) -> Array:
 
 def _steps(graph: Graph) -> Iterable[_Step]:
     ops = list(graph.ops)
+    known = {name for value in graph.inputs for name in _symbols(value.type)}
     last_reader: dict[Value, Op] = {}
     for op in ops:
         for value in _reads(op):
@@ -296,7 +279,12 @@ def _steps(graph: Graph) -> Iterable[_Step]:
         kernel = KERNELS.get(type(op))
         assert not isinstance(kernel, Refusal), "checked when the executor was made"
         names = inspect.signature(kernel).parameters
-        yield _Step(op, kernel, "out" in names, "run" in names, tuple(dying.get(op, ())))
+        learns = any(_symbols(result.type) - known for result in op.results)
+        yield _Step(op, kernel, "out" in names, "run" in names, learns, tuple(dying.get(op, ())))
+
+
+def _symbols(type: TensorType) -> set[str]:
+    return {name for dim in type.dims if not isinstance(dim, int) for name in symbols(dim)}
 
 
 def _reads(op: Op) -> Iterable[Value]:

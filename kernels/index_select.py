@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edgec.ir import Array
@@ -30,7 +32,7 @@ def one_hot(op: OneHot, indices: Array, depth: Array, values: Array) -> Array:
     positions = indices.astype(np.int64)
     positions = np.where(positions < 0, positions + size, positions)
     hot = np.expand_dims(positions, op.axis) == _along(size, op.axis, indices.ndim + 1)
-    return np.where(hot, values[1], values[0])
+    return np.asarray(np.where(hot, values[1], values[0]))
 
 
 def _along(size: int, axis: int, rank: int) -> Array:
@@ -69,4 +71,6 @@ def compress(op: Compress, x: Array, condition: Array) -> Array:
 
 @KERNELS.rule(EyeLike)
 def eye_like(op: EyeLike, x: Array) -> Array:
-    return np.eye(*x.shape, k=op.k, dtype=op.dtype.numpy)
+    rows, columns = x.shape
+    dtype: np.dtype[Any] = op.dtype.numpy
+    return np.asarray(np.eye(rows, columns, op.k, dtype=dtype))

@@ -9,8 +9,9 @@ import numpy as np
 
 from edgec.ir import Array, Graph, TensorType, evaluate, symbols
 
-# A spatial size that every stride of the usual networks divides.
-SPATIAL_DEFAULT = 64
+# Sizes of symbolic dims: a batch of one, images of a size that every stride of the usual networks
+# divides, sequences as long as a frame of audio or a page of tokens.
+BATCH, SPATIAL, SEQUENCE = 1, 64, 512
 
 
 def seeded_inputs(
@@ -20,7 +21,7 @@ def seeded_inputs(
 
     Args:
         seed: another seed, other numbers; an input's numbers also depend on its name.
-        shapes: values of dimension symbols; the others are 1 for a first axis, 64 elsewhere.
+        shapes: values of dimension symbols, over those of ``default_shapes``.
     """
     bindings = default_shapes(graph) | dict(shapes or {})
     return {
@@ -30,13 +31,15 @@ def seeded_inputs(
 
 
 def default_shapes(graph: Graph) -> dict[str, int]:
-    """A value for each symbol in the graph's inputs: 1 on a first axis, 64 elsewhere."""
+    """A value for each symbol in the graph's inputs: 1 on a first axis; elsewhere 64 in images
+    (rank 4 and up) and 512 in sequences."""
     found: dict[str, int] = {}
     for value in graph.inputs:
         for axis, dim in enumerate(value.type.dims):
             if not isinstance(dim, int):
                 for name in symbols(dim):
-                    found.setdefault(name, 1 if axis == 0 else SPATIAL_DEFAULT)
+                    inner = SPATIAL if value.type.rank >= 4 else SEQUENCE
+                    found.setdefault(name, BATCH if axis == 0 else inner)
     return found
 
 

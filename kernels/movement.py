@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edgec.ir import Array, Ints
@@ -93,7 +95,8 @@ def pad(op: Pad, x: Array, pads: Array, value: Array | None) -> Array:
     if op.mode == "constant":
         fill = x.dtype.type(0) if value is None else value.reshape(()).item()
         return np.pad(x[kept], width, constant_values=fill)
-    return np.pad(x[kept], width, mode=op.mode)
+    mode: Any = op.mode
+    return np.asarray(np.pad(x[kept], width, mode=mode))
 
 
 @KERNELS.rule(Split)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf
-from typing import Any
 
 import numpy as np
 
@@ -87,7 +86,7 @@ for _cls, _ufunc in UFUNCS.items():
 
 @KERNELS.rule(Erf)
 def erf(op: Erf, x: Array, *, out: Array | None) -> Array:
-    """The C library's in double precision, rounded once."""
+    """Computed in double precision and rounded once (see ``loops/erf.py``)."""
     from edgec.kernels.loops import erf as loops  # numba is imported on first need
 
     return apply(loops.erf, op.result.type.dtype, out, x)
@@ -108,29 +107,20 @@ def is_inf(op: IsInf, x: Array, *, out: Array | None) -> Array:
 
 @KERNELS.rule(Clip)
 def clip(op: Clip, x: Array, *, out: Array | None) -> Array:
-    low, high = bounds(op)
+    scalar = working(x.dtype).type
+    low, high = (scalar(bound) for bound in bounds(op))
 
     def compute(x: Array, *, out: Array) -> None:
-        if low is not None and high is not None:
-            np.clip(x, low, high, out=out)
-        elif low is not None:
-            np.maximum(x, low, out=out)
-        elif high is not None:
-            np.minimum(x, high, out=out)
-        else:
-            np.copyto(out, x)
+        np.clip(x, low, high, out=out)
 
     return apply(compute, op.result.type.dtype, out, x)
 
 
-def bounds(op: Clip) -> tuple[Any, Any]:
-    """The bounds as scalars of the working type; None for one that binds nothing."""
+def bounds(op: Clip) -> tuple[float, float]:
+    """The bounds, brought into the range of the element type."""
     dtype = op.x.type.dtype
-    scalar = working(dtype.numpy).type
     lowest, highest = (-inf, inf) if dtype.is_float else dtype.limits
-    low = None if op.low <= lowest else scalar(min(op.low, highest))
-    high = None if op.high >= highest else scalar(max(op.high, lowest))
-    return low, high
+    return min(max(op.low, lowest), highest), min(max(op.high, lowest), highest)
 
 
 @KERNELS.rule(Cast)

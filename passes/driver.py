@@ -10,7 +10,19 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from edgec.ir import Effect, Error, Finding, Graph, Kind, Op, OpError, Return, Rewriter, Value, print_op
+from edgec.ir import (
+    Effect,
+    Error,
+    Finding,
+    Graph,
+    Kind,
+    Op,
+    OpError,
+    Return,
+    Rewriter,
+    Value,
+    print_op,
+)
 from edgec.passes.pattern import Match, Miss, Pattern, try_match
 
 FEW_USERS = 4  # an interior value of a match has no more
@@ -99,23 +111,37 @@ def apply_patterns(
         Error: the patterns do not come to an end; the message names those that went on.
     """
     found = statistics if statistics is not None else Statistics()
-    by_root: dict[type[Op], list[Pattern]] = {}
-    for pattern in patterns:
-        for cls in pattern.match.classes:
-            by_root.setdefault(cls, []).append(pattern)
+    by_root = _by_root(patterns)
     worklist = _Worklist(graph)
     budget = REWRITES_PER_OP * (len(worklist.pending) + 64)
     trail: list[str] = []
     while (op := worklist.pop()) is not None:
         if op.graph is None:
             continue
-        for pattern in by_root.get(type(op), ()):
+        producers = {type(v.producer) for v in op.present_operands}
+        for pattern, inner in by_root.get(type(op), ()):
+            if inner and inner.isdisjoint(producers):
+                continue
             if _apply(pattern, op, worklist, found, permit):
                 trail.append(pattern.name)
                 break
         if len(trail) > budget:
             raise _endless(trail, op, budget)
     return len(trail)
+
+
+_Candidates = list[tuple[Pattern, frozenset[type[Op]]]]
+
+
+def _by_root(patterns: Sequence[Pattern]) -> dict[type[Op], _Candidates]:
+    """For each root class its patterns in order, each with the classes that it wants to find
+    among the root's producers: most patterns are ruled out by these alone."""
+    found: dict[type[Op], _Candidates] = {}
+    for pattern in patterns:
+        inner = pattern.match.inner_classes
+        for cls in pattern.match.classes:
+            found.setdefault(cls, []).append((pattern, inner))
+    return found
 
 
 def _apply(

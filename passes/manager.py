@@ -22,6 +22,7 @@ from edgec.ir import (
     save_text,
     verify,
 )
+from edgec.ir.collector import collector_paused
 from edgec.passes.base import Pass
 from edgec.passes.context import Fuel, PassContext, using
 from edgec.passes.driver import Statistics
@@ -109,7 +110,7 @@ class PassManager:
         statistics = Statistics()
         begin = time.perf_counter()
         try:
-            with using(PassContext(statistics, fuel)):
+            with using(PassContext(statistics, fuel)), collector_paused():
                 one.run(graph, Rewriter(graph))
         except (Error, OpError, IllegalRewrite, ValueError, KeyError, IndexError, TypeError,
                 AttributeError, AssertionError, RecursionError, MemoryError) as error:  # fmt: skip

@@ -18,7 +18,7 @@ carries every one of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -205,6 +205,16 @@ class RootPattern(ValuePattern):
     def match_op(self, op: Op, match: Match) -> Miss | None:
         raise NotImplementedError
 
+    def operand_patterns(self) -> Iterable[Any]:
+        raise NotImplementedError
+
+    @property
+    def inner_classes(self) -> frozenset[type[Op]]:
+        """Op classes of which one must produce an operand; empty when anything may."""
+        inner = (p for p in self.operand_patterns() if isinstance(p, RootPattern))
+        first = next(inner, None)
+        return frozenset() if first is None else frozenset(first.classes)
+
 
 @dataclass(frozen=True)
 class NodePattern(RootPattern):
@@ -221,6 +231,9 @@ class NodePattern(RootPattern):
         return NodePattern(
             self.classes, self.operands, self.attributes, self.carry, name, self.shared
         )
+
+    def operand_patterns(self) -> Iterable[Any]:
+        return self.operands.values()
 
     def match_value(self, value: Value | None, match: Match) -> Miss | None:
         producer = None if value is None else value.producer
@@ -343,6 +356,9 @@ class LoosePattern(RootPattern):
 
     def __matmul__(self, name: str) -> LoosePattern:
         return LoosePattern(self.classes, self.operands, name)
+
+    def operand_patterns(self) -> Iterable[Any]:
+        return self.operands
 
     def match_value(self, value: Value | None, match: Match) -> Miss | None:
         producer = None if value is None else value.producer

@@ -47,7 +47,7 @@ from edgec.ir.ops.binary import (
     Where,
     Xor,
 )
-from edgec.ir.ops.control import If, Loop, Scan
+from edgec.ir.ops.control import ControlFlow, If, Loop, Scan
 from edgec.ir.ops.detect import Nms
 from edgec.ir.ops.einsum import Einsum
 from edgec.ir.ops.fused import FUSED_ACTIVATIONS, check_fused
@@ -152,6 +152,7 @@ __all__ = [
     "Comparison",
     "Compress",
     "Concat",
+    "ControlFlow",
     "Conv",
     "ConvTranspose",
     "Cos",

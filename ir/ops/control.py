@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from edgec.ir import dtypes
@@ -21,7 +23,14 @@ COUNT = TensorType(dtypes.i64, ())
 CONDITION = TensorType(dtypes.boolean, ())
 
 
-class If(Op, name="control.if"):
+class ControlFlow(Op):
+    """Base of the ops that run nested graphs."""
+
+    if TYPE_CHECKING:  # an argument of every op, which only these are given
+        regions: tuple[Graph, ...] = attr(kw_only=True)
+
+
+class If(ControlFlow, name="control.if"):
     """y0, y1, … = results of the first region where ``cond`` (bool) is true, else of the second;
     both take no inputs"""
 
@@ -48,15 +57,15 @@ class If(Op, name="control.if"):
         x, y = draw.value(dtypes.f32, dims), draw.value(dtypes.f32, (*dims, 2))
         then, other = (Builder(name, enclosing=draw.graph) for name in ("then", "else"))
         shorter = other.const(draw.array(dtypes.f32, (*dims, 1)))
-        branches = [
+        branches = (
             then.output(a=then.add(Relu(x)).result, b=y),
             other.output(a=x, b=other.add(Relu(shorter)).result),
-        ]
+        )
         cond = np.asarray(draw.chance())
         return cls(draw.const(cond) if draw.chance() else draw.given(cond), regions=branches)
 
 
-class Loop(Op, name="control.loop"):
+class Loop(ControlFlow, name="control.loop"):
     """carried…, scans… = the region's results, run again and again
 
     The region computes (goes on, carried…, scans…) from (iteration, goes on, carried…); it runs at
@@ -66,14 +75,13 @@ class Loop(Op, name="control.loop"):
 
     trip: Value | None = operand(default=None)
     cond: Value | None = operand(default=None)
-    carried: tuple[Value, ...] = variadic()
+    carried: tuple[Value, ...] = variadic(default=())
 
     def infer(self) -> Types:
         (body,) = _regions(self, 1)
         count = len(self.carried)
         if len(body.inputs) != count + 2 or len(body.outputs) < count + 1:
-            raise OpError(f"the body of a loop with {count} carried values takes {count + 2} values, "
-                          f"found {len(body.inputs)}")  # fmt: skip
+            raise OpError(f"the body takes {count + 2} values, found {len(body.inputs)}")
         carried = carried_types(self.carried, body.inputs[2:], body.outputs[1 : count + 1])
         known = _known_outside(self, body)
         scans = [_stacked(value.type, 0, self._trips, known) for value in body.outputs[count + 1 :]]
@@ -118,7 +126,7 @@ class Loop(Op, name="control.loop"):
         return cls(given, cond, (x,), regions=(region,))
 
 
-class Scan(Op, name="control.scan"):
+class Scan(ControlFlow, name="control.scan"):
     """states…, scans… = the region's results, run once per slice of the scan inputs
 
     The last ``scan_inputs`` operands are cut along ``input_axes`` (0 when empty; backwards where

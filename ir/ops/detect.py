@@ -14,8 +14,8 @@ from edgec.ir.value import Value
 
 
 class Nms(Op, name="detect.nms"):
-    """y = rows (batch, class, box) of the boxes that survive greedy non-maximum suppression, per batch
-    and class, best score first
+    """y = rows (batch, class, box) of the boxes that survive greedy non-maximum suppression, per
+    batch and class, best score first
 
     ``boxes`` is f32[N, B, 4], corners y, x, y, x (or center x, y, width, height), ``scores`` is
     f32[N, K, B]. Of each class at most ``max_output`` (i64, 0 when absent) boxes stay, with a

@@ -78,8 +78,8 @@ class GatherElements(Op, name="index.gather_elements", traits=(Movement,)):
 
 
 class GatherNd(Op, name="index.gather_nd", traits=(Movement,)):
-    """y[b, j, …] = x[b, indices[b, j, 0], indices[b, j, 1], …, …]  with ``batch_dims`` leading axes b
-    in common"""
+    """y[b, j, …] = x[b, indices[b, j, 0], indices[b, j, 1], …, …]  with ``batch_dims`` leading
+    axes b in common"""
 
     x: Value = operand()
     indices: Value = operand()

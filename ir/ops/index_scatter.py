@@ -24,8 +24,10 @@ REDUCTIONS = ("none", "add", "mul", "min", "max")
 
 
 class ScatterElements(Op, name="index.scatter_elements"):
-    """y = x but  y[i with i[axis] replaced by indices[i]] = updates[i],  combined with what is there
-    by ``reduction`` where it is not none (indices must then not repeat)"""
+    """y = x but  y[i with i[axis] replaced by indices[i]] = updates[i]
+
+    Combined by ``reduction`` with what is there; where that is none, indices must not repeat.
+    """
 
     x: Value = operand()
     indices: Value = operand()
@@ -66,8 +68,10 @@ def _along(size: int, axis: int, rank: int) -> np.ndarray[tuple[int, ...], np.dt
 
 
 class ScatterNd(Op, name="index.scatter_nd"):
-    """y = x but  y[indices[j, 0], indices[j, 1], …, …] = updates[j, …],  combined with what is there
-    by ``reduction`` where it is not none (index tuples must then not repeat)"""
+    """y = x but  y[indices[j, 0], indices[j, 1], …, …] = updates[j, …]
+
+    Combined by ``reduction`` with what is there; where that is none, tuples must not repeat.
+    """
 
     x: Value = operand()
     indices: Value = operand()
@@ -119,13 +123,16 @@ def _check_reduction(reduction: str) -> None:
 
 
 class TensorScatter(Op, name="index.tensor_scatter"):
-    """y = x but  y[b, …, (write_indices[b] + t) mod T, …] = update[b, …, t, …]  along ``axis``, whose
-    length is T; positions beyond T are illegal unless ``mode`` is circular (ONNX TensorScatter-24)"""
+    """y = x but  y[b, …, (write_indices[b] + t) mod T, …] = update[b, …, t, …]  along ``axis``,
+    whose length is T
+
+    Positions beyond T are illegal unless ``mode`` is circular (ONNX TensorScatter-24).
+    """
 
     x: Value = operand()
     update: Value = operand()
     write_indices: Value | None = operand(default=None)
-    axis: int = attr()
+    axis: int = attr(kw_only=True)
     mode: str = attr(default="linear")
 
     def infer(self) -> Types:

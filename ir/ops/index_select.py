@@ -9,7 +9,7 @@ from edgec.ir.contents import contents, known_ints
 from edgec.ir.dims import ANY, Dim, could_equal
 from edgec.ir.dtypes import DType
 from edgec.ir.op import Op, OpError, Types, attr, operand
-from edgec.ir.ops.common import normalized_axis, product, require_rank, same_dtype
+from edgec.ir.ops.common import normalized_axis, product, require_rank
 from edgec.ir.ops.index import indices_into
 from edgec.ir.sampling import NUMERIC, Sampler
 from edgec.ir.traits import Movement
@@ -18,8 +18,8 @@ from edgec.ir.value import Value
 
 
 class TopK(Op, name="index.top_k"):
-    """values, indices = the ``k`` (i64[1]) largest (smallest) elements along ``axis``, in descending
-    (ascending) order; of equal ones that of lower index comes first"""
+    """values, indices = the ``k`` (i64[1]) largest (smallest) elements along ``axis``, in
+    descending (ascending) order; of equal ones that of lower index comes first"""
 
     x: Value = operand()
     k: Value = operand()
@@ -58,8 +58,8 @@ class TopK(Op, name="index.top_k"):
 
 
 class OneHot(Op, name="index.one_hot"):
-    """y[…, d, …] = values[1] where d = indices[…] (plus depth where negative), else values[0]; d runs
-    along a new axis number ``axis``, of length ``depth``"""
+    """y[…, d, …] = values[1] where d = indices[…] (plus depth where negative), else values[0];
+    d runs along a new axis number ``axis``, of length ``depth``"""
 
     indices: Value = operand()
     depth: Value = operand()
@@ -68,6 +68,8 @@ class OneHot(Op, name="index.one_hot"):
 
     def infer(self) -> Types:
         rank = self.indices.type.rank
+        if not rank:
+            raise OpError("indices want rank 1 at least (ONNX OneHot-11)")
         axis = normalized_axis(self.axis, rank + 1)
         require_rank(self.values, 1, "values")
         if not could_equal(product(self.depth.type.dims), 1):
@@ -79,7 +81,7 @@ class OneHot(Op, name="index.one_hot"):
 
     @classmethod
     def samples(cls, draw: Sampler) -> Op:
-        dims = draw.shape(draw.integer(0, 3), 0, 4)
+        dims = draw.shape(draw.integer(1, 3), 0, 4)
         depth = draw.integer(1, 5)
         chosen = indices_into(draw, depth + draw.choice((0, 2)), dims)
         size = np.asarray([depth] if draw.chance() else depth)
@@ -138,8 +140,8 @@ class Unique(Op, name="index.unique"):
 
 
 class Trilu(Op, name="index.trilu"):
-    """y[…, i, j] = x[…, i, j] where j - i >= k (``upper``), or j - i <= k (lower), else 0; ``k`` is an
-    i64 scalar, 0 when absent"""
+    """y[…, i, j] = x[…, i, j] where j - i >= k (``upper``), or j - i <= k (lower), else 0; ``k``
+    is an i64 scalar, 0 when absent"""
 
     x: Value = operand()
     k: Value | None = operand(default=None)
@@ -192,8 +194,8 @@ class EyeLike(Op, name="index.eye_like"):
     """y[i, j] = 1 where j - i = k, else 0, under the dims of the matrix x"""
 
     x: Value = operand()
-    k: int = attr(default=0)
     dtype: DType = attr()
+    k: int = attr(default=0)
 
     def infer(self) -> Types:
         require_rank(self.x, 2, "x")

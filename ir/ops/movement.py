@@ -143,7 +143,7 @@ class Concat(Op, name="move.concat"):
             draw.value(dtype, (*dims[:axis], draw.integer(0, 3), *dims[axis + 1 :]))
             for _ in range(draw.integer(1, 4))
         ]
-        return cls(parts, axis=axis)
+        return cls(tuple(parts), axis=axis)
 
 
 class Expand(Op, name="move.expand", traits=(Movement,)):

@@ -7,15 +7,21 @@ import numpy as np
 from edgec.ir import dtypes
 from edgec.ir.dims import Dim
 from edgec.ir.op import Op, OpError, Types, attr, operand
-from edgec.ir.ops.common import join_layout, normalized_axis, require_dim, require_rank, split_layout
+from edgec.ir.ops.common import (
+    join_layout,
+    normalized_axis,
+    require_dim,
+    require_rank,
+    split_layout,
+)
 from edgec.ir.sampling import NUMERIC, Sampler
 from edgec.ir.traits import LayoutSensitive, Movement
 from edgec.ir.value import Value
 
 
 class DepthToSpace(Op, name="move.depth_to_space", traits=(Movement, LayoutSensitive("x"))):
-    """y[n, c, h*b + i, w*b + j] = x[n, (i*b + j)*C + c, h, w]  (dcr), or x[n, (c*b + i)*b + j, h, w]
-    (crd), with b = ``block`` and C the channels of y"""
+    """y[n, c, h*b + i, w*b + j] = x[n, (i*b + j)*C + c, h, w]  (dcr), or
+    x[n, (c*b + i)*b + j, h, w]  (crd), with b = ``block`` and C the channels of y"""
 
     x: Value = operand()
     block: int = attr()

@@ -28,7 +28,7 @@ class Slice(Op, name="move.slice", traits=(Movement,)):
     starts: Value = operand()
     ends: Value = operand()
     steps: Value | None = operand(default=None)
-    axes: Ints = attr()
+    axes: Ints = attr(kw_only=True)
 
     def infer(self) -> Types:
         axes = normalized_axes(self.axes, self.x.type.rank)
@@ -98,6 +98,8 @@ def sliced_dim(size: Dim, start: Dim, end: Dim, step: Dim) -> Dim:
         (found,) = slices((size,), (0,), (start,), (end,), (step,))
         return len(range(*found.indices(size)))
     if step > 0:
+        if isinstance(start, int) and 0 <= start < step and _is_far(end):
+            return -((start - size) // step)  # at least 0, as size is
         return -((-_between(size, start, end)) // step)
     from_last = start == -1 or _is_far(start)
     to_first = isinstance(end, int) and end < -_FAR
@@ -229,6 +231,6 @@ class Split(Op, name="move.split", traits=(Movement,)):
             sizes = draw.shape(draw.integer(1, 3), 0, 3)
             dims[axis] = sum(sizes)
             return cls(draw.value(draw.choice(NUMERIC), dims), axis=axis, sizes=sizes)
-        dims[axis] = draw.integer(4, 7)
+        dims[axis] = draw.integer(7, 9)
         parts = draw.choice((1, 2, 3, 4))
         return cls(draw.value(draw.choice(NUMERIC), dims), axis=axis, parts=parts)

@@ -113,7 +113,7 @@ def is_per_tensor(scale: Value) -> bool:
 def _require_parameters(
     x: Value, scale: Value, zero_point: Value | None, axis: int, block: int
 ) -> None:
-    if zero_point is not None:
+    if zero_point is not None and not (is_per_tensor(scale) and is_per_tensor(zero_point)):
         if zero_point.type.rank != scale.type.rank:
             raise OpError(f"zero_point wants the dims of scale, found {zero_point.type}")
         for found, wanted in zip(zero_point.type.dims, scale.type.dims, strict=True):

@@ -114,19 +114,25 @@ class Range(Op, name="shape.range"):
         return (TensorType(self.start.type.dtype, (self._count(),)),)
 
     def _count(self) -> Dim:
-        found = self._float_bounds() if self.start.type.dtype.is_float else self._bounds()
+        if self.start.type.dtype.is_float:
+            return self._count_of_floats()
+        found = self._bounds()
         if found is None or isinstance(found[2], DimExpr):
             return ANY
         start, limit, delta = found
         if delta == 0:
             raise OpError("delta is 0")
-        if isinstance(start, float):
-            return max(math.ceil((limit - start) / delta), 0)
         return dim_max(-((start - limit) // delta), 0)
 
-    def _float_bounds(self) -> tuple[float, float, float] | None:
+    def _count_of_floats(self) -> Dim:
         found = [v.array.item() for v in self.present_operands if isinstance(v, Constant)]
-        return (found[0], found[1], found[2]) if len(found) == 3 else None
+        if len(found) != 3:
+            return ANY
+        start, limit, delta = found
+        if delta == 0:
+            raise OpError("delta is 0")
+        count: int = math.ceil((limit - start) / delta)
+        return max(count, 0)
 
     def _bounds(self) -> tuple[Dim, Dim, Dim] | None:
         start, limit, delta = (contents(value) for value in self.present_operands)

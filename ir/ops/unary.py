@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, isinf, isnan
 from typing import ClassVar
 
 from edgec.ir import dtypes
@@ -226,6 +226,12 @@ class Clip(Unary, name="math.clip", traits=(Elementwise, Idempotent, Monotone)):
 
     low: float = attr(default=-inf)
     high: float = attr(default=inf)
+
+    def check(self) -> None:
+        real = not self.x.type.dtype.is_integer or self.x.type.quant is not None
+        for bound in (self.low, self.high):
+            if isnan(bound) or not (real or isinf(bound) or bound.is_integer()):
+                raise OpError(f"{bound} is no bound for {self.x.type}")
 
     @classmethod
     def samples(cls, draw: Sampler) -> Op:

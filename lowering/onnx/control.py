@@ -8,8 +8,10 @@ from edgec.ir import ANY, Graph, TensorType, Value, known_ints
 from edgec.ir.ops import If, Loop, Scan
 from edgec.ir.ops.common import normalized_axis
 from edgec.ir.ops.control import CONDITION, COUNT
-from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
+from edgec.lowering.onnx.node import READERS, Node, Read, Undecided, Unsupported
 from edgec.lowering.onnx.writer import WRITERS, Writer
+
+BRANCHES = ("then_branch", "else_branch")
 
 
 @READERS.rule("If")
@@ -18,15 +20,41 @@ def read_if(node: Node) -> Read:
     cond = node.input(0)
     known = known_ints(cond)
     if known is not None and len(known) == 1:
-        return node.inline("then_branch" if known[0] else "else_branch")
-    regions = [node.body("then_branch", ()), node.body("else_branch", ())]
-    for a, b in zip(*(region.outputs for region in regions), strict=False):
-        if a.type.rank != b.type.rank or a.type.dtype is not b.type.dtype:
-            raise Unsupported(
-                f"its branches return {a.type} and {b.type}, and which is computed at run time",
-                "give the input shapes, or the inputs that the condition depends on",
-            )
+        return node.inline(BRANCHES[0] if known[0] else BRANCHES[1])
+    regions = [node.body(branch, ()) for branch in BRANCHES]
+    differing = _differing(*regions)
+    if differing is not None:
+        _agree(node, regions, differing)
     return node.add(If(cond, regions=regions)).results
+
+
+def _differing(then: Graph, other: Graph) -> tuple[TensorType, TensorType] | None:
+    """The first pair of results of which no common type can be made."""
+    for a, b in zip(then.outputs, other.outputs, strict=False):
+        if a.type.rank != b.type.rank or a.type.dtype is not b.type.dtype:
+            return a.type, b.type
+    return None
+
+
+def _agree(node: Node, regions: list[Graph], differing: tuple[TensorType, TensorType]) -> None:
+    """Give both branches the ranks of the one without which the model cannot run at all. The other
+    one's results are reshaped to that, which fails at run time where the original would fail later.
+    """
+    a, b = differing
+    if a.dtype is not b.dtype:
+        raise Unsupported(f"its branches return {a} and {b}")
+    if node.decision is None:
+        raise Undecided(
+            node.outputs[0],
+            BRANCHES,
+            f"node {node.proto.name!r}: its branches return {a} and {b}, and which is computed at "
+            "run time",
+            "give the input shapes, or the inputs that the condition depends on",
+        )
+    taken = BRANCHES.index(node.decision)
+    wanted = [value.type for value in regions[taken].outputs]
+    node.discard(regions[1 - taken])
+    regions[1 - taken] = node.body(BRANCHES[1 - taken], (), wanted)
 
 
 @WRITERS.rule(If)
@@ -39,7 +67,8 @@ def write_if(op: If, w: Writer) -> None:
 def read_loop(node: Node) -> Read:
     carried = [node.input(index) for index in range(2, len(node.inputs))]
     body = _body(node, (COUNT, CONDITION), carried, 1)
-    return node.add(Loop(node.optional(0), node.optional(1), carried, regions=(body,))).results
+    op = Loop(node.optional(0), node.optional(1), tuple(carried), regions=(body,))
+    return node.add(op).results
 
 
 def _body(
@@ -85,7 +114,7 @@ def write_loop(op: Loop, w: Writer) -> None:
 def read_scan(node: Node) -> Read:
     if node.opset < 9:
         raise Unsupported("Scan before opset 9 has a batch axis", "convert to opset 9 or later")
-    values = node.present()
+    values = tuple(node.present())
     count = node.int("num_scan_inputs")
     if not 1 <= count <= len(values):
         raise Unsupported(f"{count} scan inputs of {len(values)}")

@@ -16,7 +16,15 @@ from edgec.ir.ops import (
 from edgec.ir.ops.common import normalized_axis
 from edgec.lowering.onnx import index_select as _select  # noqa: F401  (fills the tables)
 from edgec.lowering.onnx.node import READERS, Node
-from edgec.lowering.onnx.writer import WRITERS, CannotWrite, Writer
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, CannotWrite, Writer
+
+
+def _scatter_opset(op: ScatterElements | ScatterNd) -> int:
+    return 18 if op.reduction in ("min", "max") else 0
+
+
+FIRST_OPSETS[ScatterElements] = _scatter_opset
+FIRST_OPSETS[ScatterNd] = _scatter_opset
 
 
 @READERS.rule("Gather")
@@ -65,15 +73,9 @@ def read_scatter_elements(node: Node) -> Value:
 
 @WRITERS.rule(ScatterElements)
 def write_scatter_elements(op: ScatterElements, w: Writer) -> None:
-    reduction = _reduction(op.reduction, w)
+    reduction = None if op.reduction == "none" else op.reduction
     operands = [op.x, op.indices, op.updates]
     w.node("ScatterElements", operands, op.results, axis=op.axis or None, reduction=reduction)
-
-
-def _reduction(reduction: str, w: Writer) -> str | None:
-    if reduction in ("min", "max") and w.opset < 18:
-        raise CannotWrite(f"scattering knows {reduction} since opset 18, found {w.opset}")
-    return None if reduction == "none" else reduction
 
 
 @READERS.rule("ScatterND")
@@ -85,7 +87,7 @@ def read_scatter_nd(node: Node) -> Value:
 
 @WRITERS.rule(ScatterNd)
 def write_scatter_nd(op: ScatterNd, w: Writer) -> None:
-    reduction = _reduction(op.reduction, w)
+    reduction = None if op.reduction == "none" else op.reduction
     w.node("ScatterND", [op.x, op.indices, op.updates], op.results, reduction=reduction)
 
 

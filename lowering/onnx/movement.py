@@ -17,11 +17,18 @@ from edgec.ir.ops import (
     Tile,
     Transpose,
 )
-from edgec.ir.ops.common import normalized_axes, normalized_axis
-from edgec.lowering.onnx import reshape as _reshape  # noqa: F401  (fills the tables)
+from edgec.ir.ops.common import channel_axis, normalized_axes, normalized_axis
+from edgec.lowering.onnx import col2im as _col2im  # noqa: F401  (fills the tables)
+from edgec.lowering.onnx import reshape as _reshape  # noqa: F401
 from edgec.lowering.onnx.layouts import write_channels_first
 from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
-from edgec.lowering.onnx.writer import WRITERS, CannotWrite, Writer
+from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, CannotWrite, Writer
+
+FIRST_OPSETS[Transpose] = lambda op: first_opset("Transpose", [op.x])
+FIRST_OPSETS[Concat] = lambda op: first_opset("Concat", op.xs[:1])
+FIRST_OPSETS[Slice] = lambda op: first_opset("Slice", [op.x])
+FIRST_OPSETS[Pad] = lambda op: max(first_opset("Pad", [op.x]), 19 if op.mode == "wrap" else 0)
 
 
 @READERS.rule("Transpose")
@@ -42,7 +49,7 @@ def read_concat(node: Node) -> Value:
     if not xs:
         raise Unsupported("there is nothing to concatenate")
     axis = normalized_axis(node.int("axis"), xs[0].type.rank)
-    return node.add(Concat(xs, axis=axis)).result
+    return node.add(Concat(tuple(xs), axis=axis)).result
 
 
 @WRITERS.rule(Concat)
@@ -75,10 +82,9 @@ def read_slice(node: Node) -> Value:
     """Attributes before opset 10, inputs since then."""
     x = node.input(0)
     if node.opset < 10:
-        starts, ends = (node.ints(name) for name in ("starts", "ends"))
-        axes = node.ints("axes", range(len(starts)))
-        operands = [node.const(bounds, np.int64) for bounds in (starts, ends)]
-        return node.add(Slice(x, *operands, axes=normalized_axes(axes, x.type.rank))).result
+        starts, ends = (node.const(node.ints(name), np.int64) for name in ("starts", "ends"))
+        axes = normalized_axes(node.ints("axes", range(starts.array.size)), x.type.rank)
+        return node.add(Slice(x, starts, ends, axes=axes)).result
     if node.optional(3) is not None:
         axes = node.constant_ints(3, "axes")
     else:
@@ -123,8 +129,6 @@ def read_pad(node: Node) -> Value:
 
 @WRITERS.rule(Pad)
 def write_pad(op: Pad, w: Writer) -> None:
-    if op.mode == "wrap" and w.opset < 19:
-        raise CannotWrite(f"Pad knows the mode wrap since opset 19, found {w.opset}")
     mode = None if op.mode == "constant" else op.mode
     if op.axes is None or w.opset >= 18:
         axes = None if op.axes is None else w.ints(op.axes, "axes")
@@ -201,9 +205,17 @@ def read_space_to_depth(node: Node) -> Value:
 
 @WRITERS.rule(SpaceToDepth)
 def write_space_to_depth(op: SpaceToDepth, w: Writer) -> None:
+    dcr = op.result if op.mode == "dcr" else w.temporary("depth")
     write_channels_first(
-        w, "SpaceToDepth", op.x, [], op.results, layout=op.layout, blocksize=op.block
+        w, "SpaceToDepth", op.x, [], [dcr], layout=op.layout, blocksize=op.block
     )
+    if op.mode == "crd":
+        axis = channel_axis(op.layout) % 4
+        channels = op.x.type.dims[axis]
+        if not isinstance(channels, int):
+            raise CannotWrite("SpaceToDepth in the mode CRD wants a known number of channels")
+        order = np.arange(channels * op.block**2).reshape(-1, channels).T.reshape(-1)
+        w.node("Gather", [dcr, w.ints(order.tolist(), "order")], op.results, axis=axis)
 
 
 @READERS.rule("ReverseSequence")
@@ -218,5 +230,7 @@ def read_reverse_sequence(node: Node) -> Value:
 
 @WRITERS.rule(ReverseSequence)
 def write_reverse_sequence(op: ReverseSequence, w: Writer) -> None:
-    axes = {"time_axis": op.time_axis, "batch_axis": op.batch_axis}
-    w.node("ReverseSequence", [op.x, op.lens], op.results, **axes)
+    w.node(
+        "ReverseSequence", [op.x, op.lens], op.results,
+        time_axis=op.time_axis, batch_axis=op.batch_axis,
+    )  # fmt: skip

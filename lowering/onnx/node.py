@@ -6,7 +6,7 @@ import builtins
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import onnx
@@ -17,8 +17,6 @@ OpT = TypeVar("OpT", bound=Op)
 Read: TypeAlias = "Value | Sequence[Value | None]"
 # None: the node is replaced by the function body that ONNX gives it
 ReadRule: TypeAlias = "Callable[[Node], Read | None]"
-ReadBody: TypeAlias = "Callable[[onnx.GraphProto, Sequence[TensorType] | None], Graph]"
-Inline: TypeAlias = "Callable[[onnx.GraphProto], list[Value]]"
 
 
 class Unsupported(Exception):
@@ -26,6 +24,43 @@ class Unsupported(Exception):
 
     def __init__(self, why: str, instead: str = "") -> None:
         super().__init__(why)
+        self.why = why
+        self.instead = instead
+
+
+class Host(Protocol):
+    """What a node asks of the reader that reads it.
+
+    Attributes:
+        folder: the model's, None when it did not come from a file.
+        decisions: the subgraph to take, by the first output's name of the node.
+    """
+
+    folder: Path | None
+    decisions: dict[str, str]
+
+    def read_region(
+        self,
+        proto: onnx.GraphProto,
+        outer: Graph,
+        input_types: Sequence[TensorType] | None,
+        results: Sequence[TensorType] | None,
+    ) -> Graph: ...
+
+    def read_inline(self, proto: onnx.GraphProto, rewriter: Rewriter) -> list[Value]: ...
+
+
+class Undecided(Exception):
+    """A subgraph must be chosen at compile time, and nothing says which.
+
+    The reader then tries each: where just one lets the rest of the model be read, the model can
+    only ever take that one without failing.
+    """
+
+    def __init__(self, name: str, options: Sequence[str], why: str, instead: str) -> None:
+        super().__init__(why)
+        self.name = name
+        self.options = options
         self.why = why
         self.instead = instead
 
@@ -47,19 +82,16 @@ class Node:
         opset: int,
         inputs: Sequence[Value | None],
         rewriter: Rewriter,
-        read_body: ReadBody,
-        inline: Inline,
-        folder: Path | None = None,
+        host: Host,
     ) -> None:
         self.proto = proto
         self.op_type: str = proto.op_type
         self.opset = opset
-        self.folder = folder
+        self.folder = host.folder
         self.inputs = list(inputs)
         self.outputs: list[str] = list(proto.output)
         self._rewriter = rewriter
-        self._read_body = read_body
-        self._inline = inline
+        self._host = host
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
 
     # -- operands -------------------------------------------------------------------------------
@@ -138,19 +170,36 @@ class Node:
         attribute = self._attributes.get(name)
         return None if attribute is None else attribute.sparse_tensor
 
-    def body(self, name: str, input_types: Sequence[TensorType] | None = None) -> Graph:
-        """A subgraph attribute, read into a region; ``input_types`` replaces the declared types."""
-        return self._read_body(self._subgraph(name), input_types)
+    def body(
+        self,
+        name: str,
+        input_types: Sequence[TensorType] | None = None,
+        results: Sequence[TensorType] | None = None,
+    ) -> Graph:
+        """A subgraph attribute, read into a region.
+
+        Args:
+            input_types: replace the declared types of its inputs.
+            results: types that its outputs are reshaped to.
+        """
+        outer = self._rewriter.graph
+        return self._host.read_region(self._subgraph(name), outer, input_types, results)
 
     def inline(self, name: str) -> list[Value]:
         """Read a subgraph attribute without inputs in place of the node; returns its outputs."""
-        return self._inline(self._subgraph(name))
+        return self._host.read_inline(self._subgraph(name), self._rewriter)
+
+    @property
+    def decision(self) -> str | None:
+        """The subgraph that is to be taken as the only possible one, see ``Undecided``."""
+        return self._host.decisions.get(self.outputs[0])
 
     def _subgraph(self, name: str) -> onnx.GraphProto:
         attribute = self._attributes.get(name)
         if attribute is None:
             raise Unsupported(f"attribute {name!r} is missing")
-        return attribute.g
+        graph: onnx.GraphProto = attribute.g
+        return graph
 
     def discard(self, region: Graph) -> None:
         """Drop a region that ``body`` returned and that no op takes."""

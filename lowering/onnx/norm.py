@@ -138,8 +138,11 @@ def write_group_norm(op: GroupNorm, w: Writer) -> None:
 
 
 def _dims(x: Value, w: Writer) -> Operand:
-    known = x.type.static_dims
-    if known is not None:
+    """The dims of x, for a reshape of what has the same first one."""
+    known = [dim if isinstance(dim, int) else -1 for dim in x.type.dims]
+    if known[0] < 0:
+        known[0] = 0  # taken over
+    if known.count(-1) <= 1:
         return w.ints(known)
     dims = w.temporary("dims")
     w.node("Shape", [x], [dims])

@@ -9,8 +9,8 @@ from edgec.ir.ops import AvgPool, LpPool, MaxPool, MaxRoiPool, MaxUnpool, RoiAli
 from edgec.ir.ops.pool import Pool
 from edgec.lowering.onnx.layouts import write_channels_first
 from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
-from edgec.lowering.onnx.windows import read_padding, write_padding
 from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.windows import read_padding, write_padding
 from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Writer
 
 FIRST_OPSETS[MaxPool] = lambda op: first_opset("MaxPool", op.operands)

@@ -33,14 +33,16 @@ from edgec.ir import (
     symbols,
 )
 from edgec.ir.dims import symbol
+from edgec.ir.ops import Reshape
 from edgec.lowering.onnx.functions import expand_functions, function_body
-from edgec.lowering.onnx.node import READERS, Node, Unsupported
+from edgec.lowering.onnx.node import READERS, Node, Undecided, Unsupported
 from edgec.lowering.onnx.tensors import dtype_from_onnx, read_sparse_tensor, read_tensor
 
 MIN_OPSET = 7
 STANDARD_DOMAINS = ("", "ai.onnx")
 MAX_NESTING = 40  # subgraphs in subgraphs, and functions in functions
 MAX_RANK = 64
+MAX_DECISIONS = 3  # subgraphs to choose at compile time: each doubles the tries
 
 Shapes = Mapping[str, Sequence[Dim | str]]
 
@@ -107,6 +109,7 @@ class _ModelReader:
         self.fixed = constants
         self.model = _guard(lambda: expand_functions(model), "the model's functions")
         self.opset = self._standard_opset()
+        self.decisions: dict[str, str] = {}
         self.scopes: list[dict[str, Value | None]] = []
         self.depth = 0
 
@@ -114,14 +117,7 @@ class _ModelReader:
         findings = list(self._unreadable(self.model.graph))
         if findings:
             raise Error(Kind.UNSUPPORTED, f"{len(findings)} nodes cannot be read", findings)
-        graph = Graph(self.model.graph.name or "graph")
-        graph.metadata = {entry.key: entry.value for entry in self.model.metadata_props}
-        try:
-            self._fill(graph, self.model.graph, None)
-        except Unsupported as error:
-            raise Error(Kind.READ, error.why, instead=error.instead) from error
-        except RecursionError as error:
-            raise Error(Kind.READ, "subgraphs are nested too deeply") from error
+        graph = self._decided()
         unknown = sorted(set(self.input_shapes) - set(graph.input_names) - set(self.fixed))
         if unknown:
             raise Error(
@@ -130,6 +126,39 @@ class _ModelReader:
                 instead=f"one of {', '.join(map(repr, graph.input_names))}",
             )
         return self._pinned(graph)
+
+    def _decided(self) -> Graph:
+        """The graph, with each subgraph that must be chosen tried in turn (see ``Undecided``)."""
+        try:
+            return self._whole()
+        except Undecided as point:
+            open_point = point
+        found: dict[str, Graph] = {}
+        failures: list[Error] = []
+        for option in open_point.options if len(self.decisions) < MAX_DECISIONS else ():
+            self.decisions[open_point.name] = option
+            try:
+                found[option] = self._decided()
+            except Error as error:
+                failures.append(error)
+            del self.decisions[open_point.name]
+        if len(found) == 1:
+            return found.popitem()[1]
+        if failures and not found:
+            raise failures[0]
+        raise Error(Kind.UNSUPPORTED, open_point.why, instead=open_point.instead)
+
+    def _whole(self) -> Graph:
+        graph = Graph(self.model.graph.name or "graph")
+        graph.metadata = {entry.key: entry.value for entry in self.model.metadata_props}
+        self.scopes, self.depth = [], 0
+        try:
+            self._fill(graph, self.model.graph)
+        except Unsupported as error:
+            raise Error(Kind.READ, error.why, instead=error.instead) from error
+        except RecursionError as error:
+            raise Error(Kind.READ, "subgraphs are nested too deeply") from error
+        return graph
 
     # -- before any work --------------------------------------------------------------------------
 
@@ -176,12 +205,18 @@ class _ModelReader:
         self,
         graph: Graph,
         proto: onnx.GraphProto,
-        input_types: Sequence[TensorType] | None,
+        input_types: Sequence[TensorType] | None = None,
+        results: Sequence[TensorType] | None = None,
     ) -> None:
         rewriter = Rewriter(graph)
         scope = self._open_scope(proto)
         self._read_inputs(proto, scope, rewriter, input_types)
         outputs = self._close_scope(proto, rewriter)
+        if results is not None:
+            outputs = [
+                rewriter.add(Reshape(value, to=type.dims)).result
+                for value, type in zip(outputs, results, strict=True)
+            ]
         rewriter.finish(outputs, [info.name for info in proto.output])
 
     def _open_scope(self, proto: onnx.GraphProto) -> dict[str, Value | None]:
@@ -255,8 +290,7 @@ class _ModelReader:
 
     def _read_node(self, proto: onnx.NodeProto, rewriter: Rewriter) -> None:
         operands = [self._lookup(name, proto) for name in proto.input]
-        region, inline = self._region(rewriter.graph), self._inline(rewriter)
-        node = Node(proto, self.opset, operands, rewriter, region, inline, self.folder)
+        node = Node(proto, self.opset, operands, rewriter, self)
         previous, rewriter._loc = rewriter._loc, (_name(proto),)
         try:
             self._dispatch(node, rewriter)
@@ -311,20 +345,22 @@ class _ModelReader:
         self.depth -= 1
         self._bind(node, [scope.get(name) if name else None for name in node.outputs])
 
-    def _region(self, outer: Graph) -> Callable[..., Graph]:
-        def read(proto: onnx.GraphProto, input_types: Sequence[TensorType] | None = None) -> Graph:
-            region = Graph(proto.name or "body", enclosing=outer)
-            self._fill(region, proto, input_types)
-            return region
+    def read_region(
+        self,
+        proto: onnx.GraphProto,
+        outer: Graph,
+        input_types: Sequence[TensorType] | None,
+        results: Sequence[TensorType] | None,
+    ) -> Graph:
+        """A subgraph as a region; see ``Node.body``."""
+        region = Graph(proto.name or "body", enclosing=outer)
+        self._fill(region, proto, input_types, results)
+        return region
 
-        return read
-
-    def _inline(self, rewriter: Rewriter) -> Callable[[onnx.GraphProto], list[Value]]:
-        def read(proto: onnx.GraphProto) -> list[Value]:
-            self._open_scope(proto)
-            return self._close_scope(proto, rewriter)
-
-        return read
+    def read_inline(self, proto: onnx.GraphProto, rewriter: Rewriter) -> list[Value]:
+        """The outputs of a subgraph that is read in place of its node."""
+        self._open_scope(proto)
+        return self._close_scope(proto, rewriter)
 
     def _lookup(self, name: str, node: onnx.NodeProto) -> Value | None:
         if not name:

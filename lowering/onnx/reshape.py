@@ -10,7 +10,10 @@ from edgec.ir import Dim, DimExpr, Ints, TensorType, Value, contents, dtypes
 from edgec.ir.ops import Concat, DimsOf, Equal, Fill, Reshape, Where, expressible
 from edgec.ir.ops.common import normalized_axes, product, require_dim
 from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
-from edgec.lowering.onnx.writer import WRITERS, Operand, Writer
+from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Operand, Writer
+
+FIRST_OPSETS[Reshape] = lambda op: first_opset("Reshape", [op.x])
 
 
 def reshaped(node: Node, x: Value, dims: Sequence[Dim]) -> Value:
@@ -59,8 +62,10 @@ def _resolved(source: TensorType, wanted: list[Dim], allow_zero: bool) -> tuple[
 
 def _reshape_at_run_time(node: Node, x: Value, shape: Value) -> Value:
     """Zeros that copy a dim of x are replaced by it; our operand takes a 0 as it stands."""
+    rank = shape.type.dims[0] if shape.type.rank == 1 else None
+    if not isinstance(rank, int):
+        raise Unsupported(f"the number of dims is not known: shape is {shape.type}")
     if not node.int("allowzero", 0):
-        rank = shape.type.dims[0]
         own: Value = node.add(DimsOf(x, end=min(rank, x.type.rank))).result
         if rank > x.type.rank:
             own = node.add(Concat((own, node.const([0] * (rank - x.type.rank))), axis=0)).result

@@ -9,7 +9,11 @@ from edgec.ir.ops import CountOf, DimsOf, Fill, Range
 from edgec.lowering.onnx import refusals as _refusals  # noqa: F401  (fills the read table)
 from edgec.lowering.onnx.node import READERS, Node, Unsupported
 from edgec.lowering.onnx.tensors import read_sparse_tensor, read_tensor
-from edgec.lowering.onnx.writer import WRITERS, Writer
+from edgec.lowering.onnx.typed import first_opset, typed_node
+from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Writer
+
+FIRST_OPSETS[DimsOf] = lambda op: first_opset("Shape", [op.x])
+FIRST_OPSETS[CountOf] = lambda op: first_opset("Size", [op.x])
 
 
 @READERS.rule("Constant")
@@ -87,4 +91,4 @@ def read_range(node: Node) -> Value:
 
 @WRITERS.rule(Range)
 def write_range(op: Range, w: Writer) -> None:
-    w.node("Range", [op.start, op.limit, op.delta], op.results)
+    typed_node(w, "Range", [op.start, op.limit, op.delta], op.result)

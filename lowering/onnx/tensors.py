@@ -168,7 +168,7 @@ def _external(proto: onnx.TensorProto, folder: Path | None, dtype: DType, count:
     info = {entry.key: entry.value for entry in proto.external_data}
     location = info.get("location", "")
     if folder is None:
-        raise Unsupported(f"tensor {proto.name!r} lies in {location!r}, but the model has no folder")
+        raise Unsupported(f"tensor {proto.name!r} is in {location!r}, but the model has no folder")
     path = inside(folder, location)
     try:
         offset = int(info.get("offset", "0"))

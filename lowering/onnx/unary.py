@@ -7,7 +7,7 @@ from math import inf, isnan
 
 import numpy as np
 
-from edgec.ir import Value
+from edgec.ir import DType, Value, dtypes
 from edgec.ir.ops import (
     Abs,
     Acos,
@@ -42,6 +42,7 @@ from edgec.ir.ops import (
     Tan,
     Unary,
 )
+from edgec.kernels.convert import FLOAT8
 from edgec.kernels.precision import rounded
 from edgec.kernels.unary import bounds
 from edgec.lowering.onnx.node import READERS, Node, ReadRule
@@ -140,12 +141,20 @@ def _bound(node: Node, index: int, default: float) -> float | None:
 
 @WRITERS.rule(Clip)
 def write_clip(op: Clip, w: Writer) -> None:
-    dtype = op.x.type.dtype.numpy
-    limits: list[Operand] = [
-        None if bound is None else w.const(rounded(np.asarray(bound), dtype), hint="bound")
-        for bound in bounds(op)
+    """A bound that binds nothing is left out."""
+    dtype = op.x.type.dtype
+    lowest, highest = (-inf, inf) if dtype.is_float else dtype.limits
+    low, high = bounds(op)
+    inputs: list[Operand] = [
+        op.x,
+        None if low == lowest else _scalar(w, low, dtype),
+        None if high == highest else _scalar(w, high, dtype),
     ]
-    w.node("Clip", [op.x, *limits], op.results)
+    w.node("Clip", inputs, op.results)
+
+
+def _scalar(w: Writer, value: float, dtype: DType) -> str:
+    return w.const(rounded(np.asarray(value), dtype.numpy), hint="bound")
 
 
 @READERS.rule("Cast")
@@ -172,11 +181,14 @@ def read_cast_like(node: Node) -> Value:
 
 @WRITERS.rule(Cast)
 def write_cast(op: Cast, w: Writer) -> None:
+    """``saturate`` and ``round_mode`` only where they say something: runtimes refuse them else."""
+    saturates = op.to in FLOAT8 or op.to is dtypes.f8e8m0
+    rounds = op.to is dtypes.f8e8m0 and op.round_mode != "up"
     w.node(
         "Cast", [op.x], op.results,
         to=dtype_to_onnx(op.to),
-        saturate=None if op.saturate or w.opset < 19 else 0,
-        round_mode=None if op.round_mode == "up" or w.opset < 24 else op.round_mode,
+        saturate=0 if saturates and not op.saturate else None,
+        round_mode=op.round_mode if rounds else None,
     )  # fmt: skip
 
 

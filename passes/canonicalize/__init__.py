@@ -15,6 +15,7 @@ from edgec.passes.canonicalize import (
     identities,
     matmuls,
     reductions,
+    regions,
     repeats,
     reshapes,
     resizes,
@@ -43,6 +44,7 @@ RULES: tuple[type[Pattern], ...] = (
     *windows.RULES,
     *resizes.RULES,
     *matmuls.RULES,
+    *regions.RULES,
 )
 _PATTERNS: tuple[Pattern, ...] = tuple(rule() for rule in RULES)
 

@@ -163,7 +163,9 @@ class SliceOfConcat(Pattern):
         if m.concat.axis not in m.slice.axes:
             return ELSEWHERE
         if self._part(m) is None:
-            return "the slice lies in more than one operand of the concat, or its place is not known"
+            return (
+                "the slice lies in more than one operand of the concat, or its place is not known"
+            )
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:

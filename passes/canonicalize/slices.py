@@ -32,9 +32,7 @@ def cuts(op: Slice) -> Mapping[int, Cut] | None:
     steps = (1,) * len(op.axes) if op.steps is None else known_ints(op.steps)
     if starts is None or ends is None or steps is None:
         return None
-    return {
-        axis: Cut(*cut) for axis, *cut in zip(op.axes, starts, ends, steps, strict=True)
-    }
+    return {axis: Cut(*cut) for axis, *cut in zip(op.axes, starts, ends, steps, strict=True)}
 
 
 def add_slice(rw: Rewriter, x: Value, wanted: Mapping[int, Cut]) -> Value:

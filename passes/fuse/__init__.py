@@ -40,7 +40,8 @@ RULES: tuple[type[Pattern], ...] = (
     *constants.RULES,
 )
 _PATTERNS: tuple[Pattern, ...] = tuple(rule() for rule in RULES)
-_ACTIVATIONS: tuple[Pattern, ...] = tuple(rule() for rule in activation.RULES)
+ACTIVATION_RULES: tuple[type[Pattern], ...] = activation.RULES
+_ACTIVATIONS: tuple[Pattern, ...] = tuple(rule() for rule in ACTIVATION_RULES)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgec.ir import Op, Rewriter, Value
+from edgec.ir import Op, OpError, Rewriter, Value
 from edgec.passes.pattern import Match, Pattern
 
 
@@ -12,7 +12,8 @@ class Fusion(Pattern):
     """Base of the rules that find out whether they apply by making the op that takes the root's
     place. Making an op changes no graph.
 
-    A replacement of another type is refused: a constant of more dims may have enlarged the result.
+    A replacement of another type, or that is no legal op, is refused in those words: a constant of
+    more dims may have enlarged the result.
     """
 
     def fused(self, m: Match) -> Op | str:
@@ -20,7 +21,10 @@ class Fusion(Pattern):
         raise NotImplementedError
 
     def check(self, m: Match) -> str | None:
-        found = self.fused(m)
+        try:
+            found = self.fused(m)
+        except OpError as error:
+            return str(error)
         if isinstance(found, str):
             return found
         if found.result.type != m.root.result.type:
