@@ -3,6 +3,7 @@
 from edgec.ir import dtypes
 from edgec.ir.builder import Builder
 from edgec.ir.cloning import clone_op
+from edgec.ir.collector import collector_paused
 from edgec.ir.contents import Contents, as_contents, contents, known_ints
 from edgec.ir.diagnostics import Error, Finding, Kind
 from edgec.ir.dims import (
@@ -108,6 +109,7 @@ __all__ = [
     "attr",
     "broadcast_dim",
     "clone_op",
+    "collector_paused",
     "contents",
     "could_equal",
     "dim_max",

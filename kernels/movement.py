@@ -84,6 +84,8 @@ def slice_(
 def pad(op: Pad, x: Array, pads: Array, value: Array | None) -> Array:
     """Elements are taken away before others are added."""
     count = len(op.padded_axes)
+    if not count:
+        return x
     begin, end = [0] * x.ndim, [0] * x.ndim
     for i, axis in enumerate(op.padded_axes):
         begin[axis], end[axis] = int(pads[i]), int(pads[i + count])

@@ -20,33 +20,8 @@ from edgec.ir.ops.activation import (
     Tanh,
     ThresholdedRelu,
 )
-from edgec.ir.ops.binary import (
-    Add,
-    And,
-    Binary,
-    BitAnd,
-    BitOr,
-    BitXor,
-    Bitwise,
-    Comparison,
-    Div,
-    Equal,
-    Greater,
-    GreaterEqual,
-    Less,
-    LessEqual,
-    Logical,
-    Maximum,
-    Minimum,
-    Mod,
-    Mul,
-    Or,
-    Pow,
-    Shift,
-    Sub,
-    Where,
-    Xor,
-)
+from edgec.ir.ops.binary import Add, Binary, Div, Maximum, Minimum, Mod, Mul, Pow, Sub
+from edgec.ir.ops.cast import Bitcast, Cast
 from edgec.ir.ops.control import ControlFlow, If, Loop, Scan
 from edgec.ir.ops.detect import Nms
 from edgec.ir.ops.einsum import Einsum
@@ -55,6 +30,24 @@ from edgec.ir.ops.index import Gather, GatherElements, GatherNd
 from edgec.ir.ops.index_scatter import ScatterElements, ScatterNd, TensorScatter
 from edgec.ir.ops.index_select import Compress, EyeLike, NonZero, OneHot, TopK, Trilu, Unique
 from edgec.ir.ops.linear import Det, MatMul
+from edgec.ir.ops.logic import (
+    And,
+    BitAnd,
+    BitOr,
+    BitXor,
+    Bitwise,
+    Comparison,
+    Equal,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    Logical,
+    Or,
+    Shift,
+    Where,
+    Xor,
+)
 from edgec.ir.ops.movement import Concat, Expand, Reshape, Tile, Transpose, expressible
 from edgec.ir.ops.movement_blocks import DepthToSpace, ReverseSequence, SpaceToDepth
 from edgec.ir.ops.movement_parts import Pad, Slice, Split
@@ -95,8 +88,6 @@ from edgec.ir.ops.unary import (
     Atan,
     Atanh,
     BitNot,
-    Bitcast,
-    Cast,
     Ceil,
     Clip,
     Cos,

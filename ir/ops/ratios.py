@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgec.ir.contents import MAX_ELEMENTS, contents
+from edgec.ir.contents import MAX_ELEMENTS, Contents, contents
 from edgec.ir.dim_algebra import is_natural
 from edgec.ir.dims import Dim
+from edgec.ir.dtypes import DType
 from edgec.ir.op import Op
 from edgec.ir.value import Constant, Value
 
@@ -100,6 +101,18 @@ def each(function: Callable[..., Any], *arrays: Any) -> NDArray[np.object_] | No
             return None
         found[index] = element
     return found
+
+
+def fitting(found: Contents | None, dtype: DType) -> Contents | None:
+    """The contents where integers of that type hold them without wrapping, else None: known
+    elements are compared with its limits, dims want 32 bits."""
+    low, high = dtype.limits
+
+    def held(element: Dim) -> Dim | None:
+        fits = low <= element <= high if isinstance(element, int) else dtype.bits >= 32
+        return element if fits else None
+
+    return each(held, found)
 
 
 def _of_constant(value: Constant) -> Ratios | None:

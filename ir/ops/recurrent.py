@@ -17,6 +17,8 @@ FUNCTIONS = (
     "Softsign", "Tanh", "ThresholdedRelu",
 )  # fmt: skip
 _KNOWN = frozenset(name.lower() for name in FUNCTIONS)
+_WITH_ALPHA = ("Affine", "Elu", "HardSigmoid", "LeakyRelu", "ScaledTanh", "ThresholdedRelu")
+_WITH_BETA = ("Affine", "HardSigmoid", "ScaledTanh")
 
 
 class Recurrent(Op):
@@ -27,7 +29,8 @@ class Recurrent(Op):
     (i32) ends sequences early: later results are 0, the state stays, and the reverse direction
     starts there. Results: y [T, D, B, H] and the final state y_h [D, B, H].
     ``activations`` names the functions of each direction in turn (empty: the usual ones), as ONNX
-    spells them; ``alphas`` and ``betas`` are theirs in order; ``clip`` > 0 bounds their input.
+    spells them; ``alphas`` and ``betas`` are theirs in order; ``clip`` > 0 bounds the input of the
+    gates' activations.
     """
 
     x: Value = operand()
@@ -98,7 +101,9 @@ class Recurrent(Op):
         direction = draw.choice(DIRECTIONS)
         count = 2 if direction == "bidirectional" else 1
         rows, dtype = cls.gates * hidden, draw.choice(FLOATS)
-        named = tuple(draw.choice(FUNCTIONS[2:]) for _ in range(count * len(cls.usual)))
+        named: Strs = ()
+        if draw.chance(0.4):
+            named = tuple(draw.choice(FUNCTIONS) for _ in range(count * len(cls.usual)))
         return cls(
             draw.value(dtype, (steps, batch, size), low=-1, high=1),
             draw.value(dtype, (count, rows, size), low=-1, high=1),
@@ -108,7 +113,9 @@ class Recurrent(Op):
             draw.value(dtype, (count, batch, hidden), low=-1, high=1) if draw.chance() else None,
             hidden=hidden,
             direction=direction,
-            activations=named if draw.chance(0.3) else (),
+            activations=named,
+            alphas=[draw.choice((0.25, 0.5)) for name in named if name in _WITH_ALPHA],
+            betas=[draw.choice((0.25, 0.5)) for name in named if name in _WITH_BETA],
             clip=draw.choice((0.0, 0.0, 0.5)),
             **more,
         )

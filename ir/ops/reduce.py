@@ -10,6 +10,7 @@ from edgec.ir.dims import Dim, dim_max, dim_min
 from edgec.ir.dtypes import DType, Family
 from edgec.ir.op import Ints, Op, OpError, Types, Work, attr, operand
 from edgec.ir.ops.common import require_family
+from edgec.ir.ops.ratios import fitting
 from edgec.ir.sampling import FLOATS, NUMERIC, Sampler
 from edgec.ir.traits import Linear
 from edgec.ir.value import Value
@@ -60,7 +61,9 @@ class Reduce(Op):
         if found is None or dims is None or self.axes != tuple(range(self.x.type.rank)):
             return None
         total = self.fold(list(found.reshape(-1)))
-        return None if total is None else as_contents([total]).reshape(dims)
+        if total is None:
+            return None
+        return fitting(as_contents([total]).reshape(dims), self.x.type.dtype)
 
     @classmethod
     def samples(cls, draw: Sampler) -> Op:

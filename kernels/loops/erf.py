@@ -70,7 +70,7 @@ def _gelu_single(x: Array, out: Array) -> None:
 
 @jit
 def _polynomial(x: float) -> float:
-    """erf(x). Written out term by term: a loop over the coefficients keeps LLVM from vectorizing."""
+    """erf(x), written out term by term: a loop over coefficients keeps LLVM from vectorizing."""
     s = x * x * (2 / (BOUND * BOUND)) - 1.0
     t = s * s
     even = _P[24] * t + _P[22]

@@ -12,7 +12,8 @@ from edgec.kernels.jit import flat_input, jit
 Array = NDArray[Any]
 
 TAPS = {"nearest": 1, "linear": 2, "cubic": 4}
-PADDING = {"zeros": 0, "border": 1, "reflection": 2}
+PADDING_BORDER, PADDING_REFLECTION = 1, 2
+PADDING = {"zeros": 0, "border": PADDING_BORDER, "reflection": PADDING_REFLECTION}
 FARTHEST = float(2**31)
 
 
@@ -77,9 +78,9 @@ def fill_weights(distance: float, weight: Any) -> None:
 @jit
 def move_inside(x: float, size: int, padding: int, low: float, high: float) -> float:
     """A position outside the borders as the padding mode (border or reflection) moves it."""
-    if padding == 1:
+    if padding == PADDING_BORDER:
         return min(max(x, 0.0), size - 1.0)
-    if padding == 2:
+    if padding == PADDING_REFLECTION:
         return reflect(x, low, high)
     return x
 
@@ -95,11 +96,13 @@ def locate(
     if align_corners:
         low, high = 0.0, size - 1.0
         x = (normalized + 1) / 2 * (size - 1)
+    if padding == PADDING_BORDER:  # past this all taps read the border; nearer, their weights count
+        x = min(max(x, -4.0), size + 4.0)
     if not abs(x) < FARTHEST:
         x = -FARTHEST
     if taps == 1:
         x = np.rint(x)
-    if x < low or x > high:
+    if padding == PADDING_REFLECTION and (x < low or x > high):
         x = move_inside(x, size, padding, low, high)
     base = int(np.floor(x))
     fill_weights(x - base, weight)

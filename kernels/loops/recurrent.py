@@ -113,7 +113,8 @@ def lstm(
 ) -> None:
     """ONNX LSTM-22; gates i, o, f, c, peepholes [D, 3*H] of i, o, f; fills y, y_h and y_c.
 
-    c' = f * c + i * g(pre_c), h' = o * h(c'); ``input_forget`` makes f = 1 - i.
+    c' = f * c + i * g(pre_c), h' = o * h(c'); ``input_forget`` makes f = 1 - i. ``clip`` bounds the
+    gates' input, not that of h, which onnxruntime leaves unclipped too.
     """
     hidden = sequences.hidden
     for d in range(sequences.w.shape[0]):
@@ -133,7 +134,7 @@ def lstm(
             cell = forget * c + i * sequences.activate(g, pre_c)
             o = sequences.activate(f, pre_o + p_o * cell)
             np.copyto(c, cell, where=run.active[step])
-            run.emit(step, o * sequences.activate(h, cell))
+            run.emit(step, o * h(cell))
         y_h[d], y_c[d] = run.h, c
 
 

@@ -36,7 +36,7 @@ def read_col2im(node: Node) -> Value:
         pads=pads,
         dilation=dilation,
         groups=rows // math.prod(block),
-        output_padding=[size % step for size, step in zip(reach, stride, strict=True)],
+        output_padding=tuple(size % step for size, step in zip(reach, stride, strict=True)),
     )
     return node.add(op).result
 

@@ -25,7 +25,7 @@ def read_if(node: Node) -> Read:
     differing = _differing(*regions)
     if differing is not None:
         _agree(node, regions, differing)
-    return node.add(If(cond, regions=regions)).results
+    return node.add(If(cond, regions=tuple(regions))).results
 
 
 def _differing(then: Graph, other: Graph) -> tuple[TensorType, TensorType] | None:

@@ -34,7 +34,7 @@ def function_body(
     """
     try:
         schema: Any = onnx.defs.get_schema(node.op_type, opset, node.domain)
-    except onnx.defs.SchemaError:
+    except (onnx.defs.SchemaError, TypeError):  # TypeError: a name that is no text
         return None
     if not (schema.has_function or schema.has_context_dependent_function):
         return None

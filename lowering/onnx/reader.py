@@ -24,11 +24,11 @@ from edgec.ir import (
     Finding,
     Graph,
     Kind,
-    OpError,
     Refusal,
     Rewriter,
     TensorType,
     Value,
+    collector_paused,
     parse_dim,
     symbols,
 )
@@ -42,7 +42,13 @@ MIN_OPSET = 7
 STANDARD_DOMAINS = ("", "ai.onnx")
 MAX_NESTING = 40  # subgraphs in subgraphs, and functions in functions
 MAX_RANK = 64
+MAX_REGIONS = 10_000  # a loop's body is read again for every dim that it changes
 MAX_DECISIONS = 3  # subgraphs to choose at compile time: each doubles the tries
+
+# What reading an illegal node may raise: its operands and attributes are only checked by use, and
+# ONNX's own library instantiates function bodies.
+_ILLEGAL = (Unsupported, ValueError, ArithmeticError, TypeError, LookupError, MemoryError,
+            RuntimeError)  # fmt: skip
 
 Shapes = Mapping[str, Sequence[Dim | str]]
 
@@ -65,7 +71,8 @@ def read_onnx(
         Error: of kind READ or UNSUPPORTED, with one finding per offending node.
     """
     model, folder = _load(source)
-    return _ModelReader(model, folder, input_shapes or {}, constants or {}).read()
+    with collector_paused():
+        return _ModelReader(model, folder, input_shapes or {}, constants or {}).read()
 
 
 def _load(
@@ -112,6 +119,7 @@ class _ModelReader:
         self.decisions: dict[str, str] = {}
         self.scopes: list[dict[str, Value | None]] = []
         self.depth = 0
+        self.regions = 0
 
     def read(self) -> Graph:
         findings = list(self._unreadable(self.model.graph))
@@ -158,6 +166,8 @@ class _ModelReader:
             raise Error(Kind.READ, error.why, instead=error.instead) from error
         except RecursionError as error:
             raise Error(Kind.READ, "subgraphs are nested too deeply") from error
+        except (ValueError, KeyError) as error:  # dims or element types that cannot be
+            raise Error(Kind.READ, f"the model cannot be read: {error}") from error
         return graph
 
     # -- before any work --------------------------------------------------------------------------
@@ -294,9 +304,9 @@ class _ModelReader:
         previous, rewriter._loc = rewriter._loc, (_name(proto),)
         try:
             self._dispatch(node, rewriter)
-        except (Unsupported, OpError, ValueError, OverflowError) as error:
+        except _ILLEGAL as error:
             instead = getattr(error, "instead", "")
-            finding = Finding(str(error), _where(proto, self.opset), instead)
+            finding = Finding(str(error) or type(error).__name__, _where(proto, self.opset), instead)
             kind = Kind.UNSUPPORTED if isinstance(error, Unsupported) else Kind.READ
             raise Error(kind, "a node cannot be read", [finding]) from error
         finally:
@@ -353,6 +363,9 @@ class _ModelReader:
         results: Sequence[TensorType] | None,
     ) -> Graph:
         """A subgraph as a region; see ``Node.body``."""
+        self.regions += 1
+        if self.regions > MAX_REGIONS:
+            raise Unsupported(f"more than {MAX_REGIONS} subgraphs were read, some again and again")
         region = Graph(proto.name or "body", enclosing=outer)
         self._fill(region, proto, input_types, results)
         return region

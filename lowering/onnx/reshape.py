@@ -151,6 +151,8 @@ def write_reshape(op: Reshape, w: Writer) -> None:
         w.node("Reshape", [op.x, w.ints(plain, "shape")], op.results, allowzero=allow_zero)
     elif _without_ones(source) == _without_ones(target):
         _write_ones(op, w)
+    elif (axis := _flatten_axis(source, target)) is not None:
+        w.node("Flatten", [op.x], op.results, axis=axis)
     else:
         _write_computed_shape(op, target, w)
 
@@ -169,6 +171,12 @@ def _constant_shape(source: Sequence[Dim], target: Sequence[Dim]) -> list[int] |
         0 if i in copied else -1 if isinstance(dim, DimExpr) else dim
         for i, dim in enumerate(target)
     ]
+
+
+def _flatten_axis(source: Sequence[Dim], target: Sequence[Dim]) -> int | None:
+    """Where Flatten cuts the dims in two, None when the target is no such matrix."""
+    matrices = ((product(source[:axis]), product(source[axis:])) for axis in range(len(source) + 1))
+    return next((axis for axis, dims in enumerate(matrices) if dims == tuple(target)), None)
 
 
 def _without_ones(dims: Sequence[Dim]) -> list[Dim]:

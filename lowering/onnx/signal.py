@@ -59,7 +59,7 @@ def read_stft(node: Node) -> Value:
 
 @WRITERS.rule(Stft)
 def write_stft(op: Stft, w: Writer) -> None:
-    """The flag is always said: onnx's shape inference takes its absence for 0, the standard for 1."""
+    """The flag is always said: onnx's shape inference takes its absence for 0."""
     operands = [op.signal, op.step, op.window, op.length]
     typed_node(w, "STFT", operands, op.result, onesided=int(op.onesided))
 

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ from onnx import TensorProto
 from edgec.ir import Array, DType, dtypes
 from edgec.lowering.onnx.node import Unsupported
 
+MAX_DENSE = 1 << 32  # bytes of a sparse tensor made dense
 MAX_BYTES = 1 << 36  # of one tensor: 64 GiB; anything above is a corrupt header
 
 _TYPES: dict[int, DType] = {
@@ -93,8 +95,10 @@ def read_sparse_tensor(proto: onnx.SparseTensorProto, folder: Path | None) -> Ar
     """
     values, indices = read_tensor(proto.values, folder), read_tensor(proto.indices, folder)
     shape = tuple(proto.dims)
-    if any(dim < 0 for dim in shape) or math.prod(shape) * values.itemsize > MAX_BYTES:
+    if any(dim < 0 for dim in shape) or math.prod(shape) * values.itemsize > MAX_DENSE:
         raise Unsupported(f"sparse tensor {proto.values.name!r} has dims {list(shape)}")
+    if np.any(indices < 0):
+        raise Unsupported(f"sparse tensor {proto.values.name!r} has negative indices")
     dense = np.zeros(shape, dtype=values.dtype)
     try:
         flat = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), shape)
@@ -120,7 +124,7 @@ def _from_bytes(raw: Array, dtype: DType, shape: tuple[int, ...], name: str) -> 
         return _unpack(raw, dtype, count).reshape(shape)
     if sys.byteorder == "big":  # ONNX stores little-endian
         return raw.view(dtype.numpy.newbyteorder("<")).astype(dtype.numpy).reshape(shape)
-    return raw.view(dtype.numpy).reshape(shape)
+    return np.require(raw.view(dtype.numpy), requirements="A").reshape(shape)
 
 
 def _unpack(raw: Array, dtype: DType, count: int) -> Array:
@@ -183,7 +187,21 @@ def _external(proto: onnx.TensorProto, folder: Path | None, dtype: DType, count:
         )
     if length == 0:
         return np.empty(0, dtype=np.uint8)
-    return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=(length,))
+    return _mapped(path)[offset : offset + length]
+
+
+_MAPS: WeakValueDictionary[tuple[Path, int, int, int], np.memmap[Any, Any]] = WeakValueDictionary()
+
+
+def _mapped(path: Path) -> Array:
+    """The bytes of a file; one map for all of its tensors, since a process may have only some ten
+    thousand maps."""
+    stat = path.stat()
+    key = (path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+    found = _MAPS.get(key)
+    if found is None:
+        found = _MAPS[key] = np.memmap(path, dtype=np.uint8, mode="r")
+    return found
 
 
 def inside(folder: Path, location: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgec.ir import Op, Rewriter, Value, op_classes
 from edgec.ir.ops import Binary, Expand, Pad, Tile, Where
-from edgec.passes.canonicalize.common import all_ints, broadcast_dims
+from edgec.passes.canonicalize.common import Drop, all_ints, broadcast_dims
 from edgec.passes.pattern import ANY, CARRY, ELSEWHERE, Match, Pattern, loose, maybe, node, var
 
 _BROADCASTING = tuple(
@@ -12,16 +12,13 @@ _BROADCASTING = tuple(
 )
 
 
-class DropExpand(Pattern):
+class DropExpand(Drop):
     """expand(x, dims that x has) -> x"""
 
     match = node(Expand, var("x"), ANY) @ "expand"
 
     def check(self, m: Match) -> str | None:
         return None if m.expand.result.type.dims == m.x.type.dims else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 class MergeExpands(Pattern):
@@ -36,7 +33,8 @@ class MergeExpands(Pattern):
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return rw.add(m.outer.copy(x=m.x)).result
+        made: Op = m.outer.copy(x=m.x)
+        return rw.add(made).result
 
 
 class DropExpandOfOperand(Pattern):
@@ -50,7 +48,8 @@ class DropExpandOfOperand(Pattern):
         return None if self._without(m.op) else "the other operands do not give the same dims"
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return rw.add(m.op.copy(operands=self._without(m.op))).result
+        made: Op = m.op.copy(operands=self._without(m.op))
+        return rw.add(made).result
 
     @staticmethod
     def _without(op: Op) -> list[Value] | None:
@@ -71,7 +70,7 @@ def _expand_of(value: Value | None) -> Expand | None:
     return producer if isinstance(producer, Expand) else None
 
 
-class DropTile(Pattern):
+class DropTile(Drop):
     """tile(x, [1, 1, …]) -> x"""
 
     match = node(Tile, var("x"), var("repeats"))
@@ -79,20 +78,14 @@ class DropTile(Pattern):
     def check(self, m: Match) -> str | None:
         return None if all_ints(m.repeats, 1) else ELSEWHERE
 
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
-
-class DropPad(Pattern):
+class DropPad(Drop):
     """pad(x, [0, 0, …]) -> x"""
 
     match = node(Pad, var("x"), var("pads"), maybe(ANY), attrs=CARRY)
 
     def check(self, m: Match) -> str | None:
         return None if all_ints(m.pads, 0) else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 RULES: tuple[type[Pattern], ...] = (

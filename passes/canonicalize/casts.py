@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ml_dtypes
 
-from edgec.ir import DType, Rewriter, Value
+from edgec.ir import DType, Op, Rewriter, Value
 from edgec.ir.ops import Cast
+from edgec.passes.canonicalize.common import Drop
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, node, var
 
 
 def _digits(dtype: DType) -> int:
     """Bits of magnitude that every number of the dtype has at its disposal."""
     if dtype.is_float:
-        return int(ml_dtypes.finfo(dtype.numpy).nmant) + 1
+        return int(ml_dtypes.finfo(dtype.numpy).nmant) + 1  # type: ignore[no-untyped-call]
     if dtype.family == "bool":
         return 1
     return dtype.bits - dtype.is_signed
@@ -34,7 +35,9 @@ def lossless(source: DType, target: DType) -> bool:
 
 def _finest(dtype: DType) -> float:
     """The smallest positive number of the dtype."""
-    return float(ml_dtypes.finfo(dtype.numpy).smallest_subnormal) if dtype.is_float else 1.0
+    if not dtype.is_float:
+        return 1.0
+    return float(ml_dtypes.finfo(dtype.numpy).smallest_subnormal)  # type: ignore[no-untyped-call]
 
 
 def _is_narrow_float(dtype: DType) -> bool:
@@ -42,16 +45,13 @@ def _is_narrow_float(dtype: DType) -> bool:
     return dtype.is_float and dtype.bits < 16
 
 
-class DropCast(Pattern):
+class DropCast(Drop):
     """cast(x, to = dtype of x) -> x"""
 
     match = node(Cast, var("x"), attrs=CARRY) @ "cast"
 
     def check(self, m: Match) -> str | None:
         return None if m.cast.to is m.x.type.dtype else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 class MergeCasts(Pattern):
@@ -70,7 +70,8 @@ class MergeCasts(Pattern):
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return rw.add(m.outer.copy(x=m.x)).result
+        made: Op = m.outer.copy(x=m.x)
+        return rw.add(made).result
 
 
 RULES: tuple[type[Pattern], ...] = (DropCast, MergeCasts)

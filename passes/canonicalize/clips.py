@@ -7,7 +7,7 @@ from math import inf
 
 from edgec.ir import Op, Rewriter, Value
 from edgec.ir.ops import Clip, Maximum, Minimum, Relu
-from edgec.passes.canonicalize.common import broadcasts_into
+from edgec.passes.canonicalize.common import Drop, broadcasts_into
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, node, uniform, var
 
 _BOUNDING = (Relu, Clip)
@@ -31,19 +31,21 @@ class ClipFromMinimum(Pattern):
         if number is None or math.isnan(number):
             return ELSEWHERE
         if not m.x.type.dtype.is_float:
-            return "integers stay as they are: they may be a shape that is followed at compile time"
+            return "integers stay as they are: they may be a shape followed at compile time"
         if not broadcasts_into(m.y, m.x):
             return "the bound broadcasts the other operand to more dims"
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:
         number = uniform(m.y)
-        side = "high" if isinstance(m.op, Minimum) else "low"
-        return rw.add(Clip(m.x, **{side: number})).result
+        assert number is not None
+        is_high = isinstance(m.op, Minimum)
+        clip = Clip(m.x, high=number) if is_high else Clip(m.x, low=number)
+        return rw.add(clip).result
 
 
 class MergeClips(Pattern):
-    """clip(clip(x, a, b), c, d) -> clip(x, clip(a, c, d), clip(b, c, d));  relu = clip(x, 0, inf)"""
+    """clip(clip(x, a, b), c, d) -> clip(x, clip(a, c, d), clip(b, c, d));  relu = clip(0, inf)"""
 
     match = (
         node(_BOUNDING, node(_BOUNDING, var("x"), attrs=CARRY, shared=True) @ "inner", attrs=CARRY)
@@ -55,9 +57,11 @@ class MergeClips(Pattern):
         outer = _bounds(m.outer)
         merged = (_clipped(min(low, high), *outer), _clipped(high, *outer))
         if merged == (low, high):
-            return m.inner.result  # type: ignore[no-any-return]
+            kept: Value = m.inner.result
+            return kept
         if merged == outer and isinstance(m.outer, Relu):
-            return rw.add(m.outer.copy(x=m.x)).result
+            made: Op = m.outer.copy(x=m.x)
+            return rw.add(made).result
         return rw.add(Clip(m.x, low=merged[0], high=merged[1])).result
 
 
@@ -73,7 +77,7 @@ class ReluFromClip(Pattern):
         return rw.add(Relu(m.x)).result
 
 
-class DropUnboundedClip(Pattern):
+class DropUnboundedClip(Drop):
     """clip(x, -inf, inf) -> x"""
 
     match = node(Clip, var("x"), attrs=CARRY) @ "clip"
@@ -82,9 +86,6 @@ class DropUnboundedClip(Pattern):
         dtype = m.x.type.dtype
         low, high = (-inf, inf) if dtype.is_float else dtype.limits
         return None if m.clip.low <= low and m.clip.high >= high else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 RULES: tuple[type[Pattern], ...] = (DropUnboundedClip, ReluFromClip, MergeClips, ClipFromMinimum)

@@ -17,6 +17,15 @@ from edgec.ir import (
     known_ints,
     op_classes,
 )
+from edgec.passes.pattern import Match, Pattern
+
+
+class Drop(Pattern):
+    """Base of the rules that end in ``-> x``: the value captured as x takes the root's place."""
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        x: Value = m.x
+        return x
 
 
 def classes_with(trait: type[Trait], operands: int) -> tuple[type[Op], ...]:

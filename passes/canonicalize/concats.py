@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgec.ir import Rewriter, Value
+from edgec.ir import Op, Rewriter, Value
 from edgec.ir.ops import Concat, Slice, Split
+from edgec.passes.canonicalize.common import Drop
 from edgec.passes.canonicalize.slices import Cut, add_slice, cuts
 from edgec.passes.pattern import ANY, CARRY, ELSEWHERE, Match, Pattern, maybe, node, var
 
@@ -19,7 +20,8 @@ class DropConcat(Pattern):
         return None if len(m.concat.xs) == 1 else ELSEWHERE
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.concat.xs[0]  # type: ignore[no-any-return]
+        kept: Value = m.concat.xs[0]
+        return kept
 
 
 class DropEmptyParts(Pattern):
@@ -32,7 +34,8 @@ class DropEmptyParts(Pattern):
         return None if 0 < len(kept) < len(m.concat.xs) else ELSEWHERE
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return rw.add(m.concat.copy(operands=self._kept(m.concat))).result
+        made: Op = m.concat.copy(operands=self._kept(m.concat))
+        return rw.add(made).result
 
     @staticmethod
     def _kept(concat: Concat) -> list[Value]:
@@ -73,7 +76,8 @@ class FlattenConcat(Pattern):
             rw.locate(inner.loc)
             pending.extend(reversed(inner.xs))
         m.interior.extend(reversed(nested))
-        return rw.add(m.concat.copy(operands=parts)).result
+        made: Op = m.concat.copy(operands=parts)
+        return rw.add(made).result
 
 
 class JoinParts(Pattern):
@@ -111,16 +115,13 @@ class JoinParts(Pattern):
         return found if found != values else None
 
 
-class DropSplit(Pattern):
+class DropSplit(Drop):
     """split(x) -> x  into a single part"""
 
     match = node(Split, var("x"), attrs=CARRY) @ "split"
 
     def check(self, m: Match) -> str | None:
         return None if len(m.split.results) == 1 else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 class SplitOfConcat(Pattern):
@@ -141,7 +142,8 @@ class SplitOfConcat(Pattern):
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Sequence[Value]:
-        return m.concat.xs  # type: ignore[no-any-return]
+        kept: Sequence[Value] = m.concat.xs
+        return kept
 
 
 class SliceOfConcat(Pattern):

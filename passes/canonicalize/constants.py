@@ -41,7 +41,8 @@ class ConstantRight(Pattern):
 
     def build(self, m: Match, rw: Rewriter) -> Value:
         first, second = m.op.operands
-        return rw.add(m.op.copy(operands=[second, first])).result
+        made: Op = m.op.copy(operands=[second, first])
+        return rw.add(made).result
 
 
 class Reassociate(Pattern):
@@ -62,7 +63,8 @@ class Reassociate(Pattern):
 
     def build(self, m: Match, rw: Rewriter) -> Value:
         both = rw.add(type(m.outer)(m.a, m.b)).result
-        return rw.add(m.outer.copy(x=m.x, y=both)).result
+        made: Op = m.outer.copy(x=m.x, y=both)
+        return rw.add(made).result
 
 
 class AddOfNegatedConstant(Pattern):

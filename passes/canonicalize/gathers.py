@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgec.ir import Constant, Dim, Rewriter, Value
 from edgec.ir.ops import Gather, Reshape
+from edgec.passes.canonicalize.common import Drop
 from edgec.passes.canonicalize.slices import Cut, add_slice
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, node, var
 
@@ -23,16 +24,13 @@ def _run(m: Match) -> tuple[int, int] | None:
     return (first, first + array.size) if (array[1:] - array[:-1] == 1).all() else None
 
 
-class DropGather(Pattern):
+class DropGather(Drop):
     """gather(x, [0, 1, …, n-1]) -> x  when the dim is n"""
 
     match = node(Gather, var("x"), var("indices"), attrs=CARRY) @ "gather"
 
     def check(self, m: Match) -> str | None:
         return None if _run(m) == (0, m.x.type.dims[m.gather.axis]) else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 class GatherToSlice(Pattern):

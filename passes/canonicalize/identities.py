@@ -22,7 +22,7 @@ from edgec.ir.ops import (
     Where,
     Xor,
 )
-from edgec.passes.canonicalize.common import broadcasts_into, is_all
+from edgec.passes.canonicalize.common import Drop, broadcasts_into, is_all
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, node, var
 
 # What changes nothing as the right operand. BitAnd, Minimum and Maximum: see _neutral.
@@ -46,7 +46,7 @@ def _neutral(op: Op) -> float:
     return -inf if dtype.is_float else low
 
 
-class DropNeutralOperand(Pattern):
+class DropNeutralOperand(Drop):
     """x + 0, x - 0, x * 1, x / 1, x ** 1, x or false, min(x, inf), … -> x"""
 
     match = node((*_NEUTRAL, BitAnd, Minimum, Maximum), var("x"), var("y"), attrs=CARRY) @ "op"
@@ -58,20 +58,14 @@ class DropNeutralOperand(Pattern):
             return "the neutral operand broadcasts the other one to more dims"
         return None
 
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
-
-class DropSelfOperand(Pattern):
+class DropSelfOperand(Drop):
     """min(x, x), max(x, x), x and x, x or x, x & x, x | x -> x"""
 
     match = node(_SELF, var("x"), var("y")) @ "op"
 
     def check(self, m: Match) -> str | None:
         return None if m.x is m.y else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 class DropKnownWhere(Pattern):
@@ -95,7 +89,8 @@ class DropKnownWhere(Pattern):
     @staticmethod
     def _chosen(m: Match) -> Value | None:
         if m.x is m.y or is_all(m.cond, True):
-            return m.x  # type: ignore[no-any-return]
+            kept: Value = m.x
+            return kept
         return m.y if is_all(m.cond, False) else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.ir import Constant, Rewriter, Value
+from edgec.ir import Constant, Op, Rewriter, Value
 from edgec.ir.ops import MatMul, Transpose
 from edgec.passes.pattern import ELSEWHERE, Match, Pattern, loose
 
@@ -38,7 +38,8 @@ class TransposeIntoMatMul(Pattern):
             transpose = _transpose_of(m, side)
             if transpose is not None and _swaps_last_two(transpose.result):
                 changes |= {side: transpose.x, flag: not getattr(m.matmul, flag)}
-        return rw.add(m.matmul.copy(**changes)).result
+        made: Op = m.matmul.copy(**changes)
+        return rw.add(made).result
 
 
 def _transpose_of(m: Match, side: str) -> Transpose | None:
@@ -61,7 +62,8 @@ class TransposeConstant(Pattern):
                 given = getattr(m.matmul, side)
                 turned = np.swapaxes(given.array, -1, -2)  # a view: the data stays where it is
                 changes |= {side: rw.constant(turned, given.hint), flag: False}
-        return rw.add(m.matmul.copy(**changes)).result
+        made: Op = m.matmul.copy(**changes)
+        return rw.add(made).result
 
 
 def _is_transposed_constant(m: Match, side: str, flag: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgec.ir import Rewriter, Value
+from edgec.ir import Op, Rewriter, Value
 from edgec.ir.ops import Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, Reshape
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, loose, node
 
@@ -35,7 +35,8 @@ class KeepReducedDims(Pattern):
         return None if kept == m.reshape.result.type.dims else ELSEWHERE
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return rw.add(m.reduce.copy(keepdims=True)).result
+        made: Op = m.reduce.copy(keepdims=True)
+        return rw.add(made).result
 
 
 RULES: tuple[type[Pattern], ...] = (DropReduce, KeepReducedDims)

@@ -1,4 +1,4 @@
-"""Branches that are known, loops that run once or never, and results of either that nobody reads."""
+"""Branches that are known, loops that run at most once, and results that nobody reads."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _trips(op: Loop) -> int | None:
 
 
 class UnrollLoop(Pattern):
-    """loop(trip = 1, carried) body -> body(0, true, carried);  loop(trip = 0, carried) -> carried"""
+    """loop(trip=1, carried) body -> body(0, true, carried);  loop(trip=0, carried) -> carried"""
 
     match = loose(Loop) @ "op"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgec.ir import Idempotent, Rewriter, Value
+from edgec.ir import Idempotent, Op, Rewriter, Value
 from edgec.ir.ops import (
     Abs,
     Add,
@@ -17,7 +17,7 @@ from edgec.ir.ops import (
     Sub,
     Where,
 )
-from edgec.passes.canonicalize.common import classes_with
+from edgec.passes.canonicalize.common import Drop, classes_with
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, node, var
 
 _IDEMPOTENT = classes_with(Idempotent, operands=1)
@@ -26,16 +26,13 @@ _RECTIFIERS = (Relu, Abs)
 _NON_NEGATIVE = (Relu, Abs, Exp, Sqrt, Sigmoid, Softmax)
 
 
-class DropDoubleInverse(Pattern):
+class DropDoubleInverse(Drop):
     """-(-x), not not x, ~~x -> x"""
 
     match = node(_INVOLUTIONS, node(_INVOLUTIONS, var("x"), shared=True) @ "inner") @ "outer"
 
     def check(self, m: Match) -> str | None:
         return None if type(m.inner) is type(m.outer) else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 class DropRepeated(Pattern):
@@ -58,7 +55,8 @@ class DropRepeated(Pattern):
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.inner.result  # type: ignore[no-any-return]
+        kept: Value = m.inner.result
+        return kept
 
 
 class DropRectifier(Pattern):
@@ -75,7 +73,8 @@ class DropRectifier(Pattern):
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.inner.result  # type: ignore[no-any-return]
+        kept: Value = m.inner.result
+        return kept
 
 
 class AbsOfNegation(Pattern):
@@ -84,7 +83,8 @@ class AbsOfNegation(Pattern):
     match = node(Abs, node(Neg, var("x"), shared=True)) @ "abs"
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return rw.add(m.abs.copy(x=m.x)).result
+        made: Op = m.abs.copy(x=m.x)
+        return rw.add(made).result
 
 
 class AddOfNegation(Pattern):
@@ -120,7 +120,8 @@ class WhereNot(Pattern):
     match = node(Where, node(Not, var("cond"), shared=True), var("x"), var("y")) @ "where"
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return rw.add(m.where.copy(cond=m.cond, x=m.y, y=m.x)).result
+        made: Op = m.where.copy(cond=m.cond, x=m.y, y=m.x)
+        return rw.add(made).result
 
 
 RULES: tuple[type[Pattern], ...] = (

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from edgec.ir import Dim, Rewriter, Value, contents
+from edgec.ir import Dim, Op, Rewriter, Value, contents
 from edgec.ir.ops import Reshape, expressible
+from edgec.passes.canonicalize.common import Drop
 from edgec.passes.pattern import ANY, CARRY, ELSEWHERE, Match, Pattern, maybe, node, var
 
 
-class DropReshape(Pattern):
+class DropReshape(Drop):
     """reshape(x, to = dims of x) -> x"""
 
     match = node(Reshape, var("x"), maybe(ANY), attrs=CARRY) @ "reshape"
 
     def check(self, m: Match) -> str | None:
         return None if m.reshape.result.type.dims == m.x.type.dims else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 class ReshapeToKnownDims(Pattern):
@@ -32,7 +30,8 @@ class ReshapeToKnownDims(Pattern):
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return rw.add(m.reshape.copy(shape=None, to=self._dims(m))).result
+        made: Op = m.reshape.copy(shape=None, to=self._dims(m))
+        return rw.add(made).result
 
     @staticmethod
     def _dims(m: Match) -> tuple[Dim, ...]:
@@ -63,7 +62,8 @@ class MergeReshapes(Pattern):
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return rw.add(m.outer.copy(x=m.x)).result
+        made: Op = m.outer.copy(x=m.x)
+        return rw.add(made).result
 
 
 RULES: tuple[type[Pattern], ...] = (DropReshape, MergeReshapes, ReshapeToKnownDims)

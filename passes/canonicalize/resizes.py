@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from edgec.ir import Dim, Rewriter, Value, contents
+from edgec.ir import Dim, Op, Rewriter, Value, contents
 from edgec.ir.ops import Resize
 from edgec.passes.canonicalize.common import is_all
 from edgec.passes.pattern import ELSEWHERE, Match, Pattern, loose
@@ -30,7 +30,8 @@ class DropResize(Pattern):
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.resize.x  # type: ignore[no-any-return]
+        kept: Value = m.resize.x
+        return kept
 
 
 class ResizeByKnownScales(Pattern):
@@ -48,7 +49,8 @@ class ResizeByKnownScales(Pattern):
 
     def build(self, m: Match, rw: Rewriter) -> Value:
         scales = rw.constant(np.array(self._scales(m), dtype=np.float32))
-        return rw.add(m.resize.copy(sizes=None, scales=scales)).result
+        made: Op = m.resize.copy(sizes=None, scales=scales)
+        return rw.add(made).result
 
     @staticmethod
     def _scales(m: Match) -> list[float] | None:

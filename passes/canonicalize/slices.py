@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from edgec.ir import Rewriter, Value, known_ints
 from edgec.ir.ops import Slice
-from edgec.passes.canonicalize.common import all_ints, int_constant
+from edgec.passes.canonicalize.common import Drop, all_ints, int_constant
 from edgec.passes.pattern import ANY, CARRY, ELSEWHERE, Match, Pattern, maybe, node, var
 
 
@@ -19,7 +19,7 @@ class Cut(NamedTuple):
     step: int
 
     def within(self, size: object) -> tuple[int, int] | None:
-        """First index and one past the last one, None for another step than 1 or an unknown size."""
+        """First index and one past the last one; None for steps or where the size is unknown."""
         if self.step != 1 or not isinstance(size, int):
             return None
         start, end, _ = slice(self.start, self.end).indices(size)
@@ -37,7 +37,7 @@ def cuts(op: Slice) -> Mapping[int, Cut] | None:
 
 def add_slice(rw: Rewriter, x: Value, wanted: Mapping[int, Cut]) -> Value:
     """A new slice of x."""
-    axes = sorted(wanted)
+    axes = tuple(sorted(wanted))
     starts, ends, steps = (
         int_constant(rw, [wanted[axis][part] for axis in axes]) for part in range(3)
     )
@@ -45,7 +45,7 @@ def add_slice(rw: Rewriter, x: Value, wanted: Mapping[int, Cut]) -> Value:
     return rw.add(Slice(x, starts, ends, None if unit else steps, axes=axes)).result
 
 
-class DropSlice(Pattern):
+class DropSlice(Drop):
     """x[0:n, 0:m, …] -> x"""
 
     match = node(Slice, var("x"), ANY, ANY, maybe(var("steps")), attrs=CARRY) @ "slice"
@@ -54,9 +54,6 @@ class DropSlice(Pattern):
         if m.slice.result.type.dims != m.x.type.dims or not all_ints(m.slice.steps, 1):
             return ELSEWHERE
         return None
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 class MergeSlices(Pattern):

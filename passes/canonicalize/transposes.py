@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from edgec.ir import Rewriter, Value
+from edgec.ir import Op, Rewriter, Value
 from edgec.ir.ops import Reshape, Transpose
+from edgec.passes.canonicalize.common import Drop
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, node, var
 
 
-class DropTranspose(Pattern):
+class DropTranspose(Drop):
     """transpose(x, [0, 1, …]) -> x"""
 
     match = node(Transpose, var("x"), attrs=CARRY) @ "transpose"
 
     def check(self, m: Match) -> str | None:
         return None if m.transpose.perm == tuple(range(m.x.type.rank)) else ELSEWHERE
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 class MergeTransposes(Pattern):
@@ -30,8 +28,10 @@ class MergeTransposes(Pattern):
     def build(self, m: Match, rw: Rewriter) -> Value:
         perm = tuple(m.inner.perm[axis] for axis in m.outer.perm)
         if perm == tuple(range(len(perm))):
-            return m.x  # type: ignore[no-any-return]
-        return rw.add(m.outer.copy(x=m.x, perm=perm)).result
+            kept: Value = m.x
+            return kept
+        made: Op = m.outer.copy(x=m.x, perm=perm)
+        return rw.add(made).result
 
 
 class TransposeToReshape(Pattern):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgec.ir import Op, Rewriter, Value
 from edgec.ir.ops import AvgPool, Conv, ConvTranspose, DeformConv, LpPool, MaxPool
 from edgec.ir.ops.common import same_padding, split_layout
+from edgec.passes.canonicalize.common import Drop
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, loose, node, var
 
 _WINDOWED = (Conv, ConvTranspose, DeformConv, AvgPool, LpPool, MaxPool)
@@ -32,7 +33,8 @@ class DropPlainAttributes(Pattern):
         return None if _plain(m.op) else ELSEWHERE
 
     def build(self, m: Match, rw: Rewriter) -> Sequence[Value]:
-        return rw.add(m.op.copy(**_plain(m.op))).results
+        made: Op = m.op.copy(**_plain(m.op))
+        return rw.add(made).results
 
 
 class ExplicitPads(Pattern):
@@ -50,14 +52,15 @@ class ExplicitPads(Pattern):
         op = m.op
         _, _, spatial = split_layout(op.x.type.dims, op.layout)
         ones = (1,) * len(spatial)
+        windows = zip(spatial, op.kernel, op.stride or ones, op.dilation or ones, strict=True)
         pairs = [
-            same_padding(*numbers, upper=op.auto_pad == "same_upper")
-            for numbers in zip(
-                spatial, op.kernel, op.stride or ones, op.dilation or ones, strict=True
-            )
+            same_padding(size, kernel, stride, dilation, op.auto_pad == "same_upper")
+            for size, kernel, stride, dilation in windows
+            if isinstance(size, int)
         ]
         pads = [begin for begin, _ in pairs] + [end for _, end in pairs]
-        return rw.add(op.copy(auto_pad="explicit", pads=pads)).results
+        made: Op = op.copy(auto_pad="explicit", pads=pads)
+        return rw.add(made).results
 
 
 class DropUnreadIndices(Pattern):
@@ -75,7 +78,7 @@ class DropUnreadIndices(Pattern):
         return pooled, None
 
 
-class DropPool(Pattern):
+class DropPool(Drop):
     """max_pool(x, kernel=[1,1]), avg_pool(x, kernel=[1,1]) -> x"""
 
     match = node((MaxPool, AvgPool), var("x"), attrs=CARRY) @ "pool"
@@ -87,9 +90,6 @@ class DropPool(Pattern):
         if any(step != 1 for step in pool.stride) or any(pool.pads):
             return "the pool has a stride or pads"
         return "the indices are read" if len(pool.results) > 1 else None
-
-    def build(self, m: Match, rw: Rewriter) -> Value:
-        return m.x  # type: ignore[no-any-return]
 
 
 RULES: tuple[type[Pattern], ...] = (

@@ -60,6 +60,9 @@ class ProductPattern(RootPattern):
     factor: float
     classes: tuple[type[Op], ...] = (Mul, Div)
 
+    def operand_patterns(self) -> tuple[ValuePattern, ...]:
+        return ()  # any op may produce an operand: the factors stand at any depth
+
     def match_value(self, value: Value | None, match: Match) -> Miss | None:
         producer = None if value is None else value.producer
         if producer is None or type(producer) not in self.classes:
@@ -76,6 +79,11 @@ class ProductPattern(RootPattern):
         found.open(op)
         if len(found.factors) != len(self.wanted):
             return Miss("another number of factors")
+        rarest = self.wanted[0]
+        if isinstance(rarest, RootPattern) and not any(
+            type(factor.producer) in rarest.classes for factor in found.factors
+        ):
+            return Miss("another op stands there")
         if not is_rounded(found.number, self.factor, op.result):
             return Miss(f"the factor is {found.number:g}, not {self.factor:g}")
         return self._assign(found, match)

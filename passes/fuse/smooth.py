@@ -30,7 +30,6 @@ from edgec.passes.fuse.product import number, product
 from edgec.passes.pattern import (
     Match,
     Pattern,
-    RootPattern,
     either,
     node,
     scalar,
@@ -139,21 +138,15 @@ _SMALL = 0.044715
 _POLYNOMIAL = node(Add, node(Mul, _CUBE, number(_SMALL)), _X)
 _FACTORED = node(Add, node(Mul, _SQUARE, number(_SMALL)), scalar(1.0))
 _SLOPE = sqrt(2 / pi)
-_ARGUMENT: tuple[RootPattern, ...] = (
-    product(_POLYNOMIAL, factor=_SLOPE),
-    product(_FACTORED, _X, factor=_SLOPE),
-)
-
-
-def _one_plus_tanh(argument: RootPattern) -> RootPattern:
-    return node(Add, node(Tanh, argument), scalar(1.0))
+_ARGUMENT = either(product(_POLYNOMIAL, factor=_SLOPE), product(_FACTORED, _X, factor=_SLOPE))
+_ONE_PLUS_TANH = node(Add, node(Tanh, _ARGUMENT), scalar(1.0))
 
 
 class GeluFromTanh(Fusion):
     """x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ** 3))) / 2  ->  gelu(x, "tanh");  factors in
     any order, x also factored out of the polynomial"""
 
-    match = product(either(*map(_one_plus_tanh, _ARGUMENT)), _X, factor=0.5)
+    match = product(_ONE_PLUS_TANH, _X, factor=0.5)
 
     def fused(self, m: Match) -> Op | str:
         return Gelu(m.x, approximate="tanh")

@@ -160,3 +160,12 @@ def test_symbols_survive() -> None:
     total = contents(b.add(ReduceProd(dims, axes=(0,), keepdims=False)).result)
     assert total is not None
     assert set(symbols(total[()])) == {"N", "M"}
+
+
+def test_what_would_wrap_is_not_followed() -> None:
+    b = Builder()
+    small, big = b.const(100, dtypes.i8), b.const(2**31 - 1, dtypes.i32)
+    assert contents(b.add(Add(small, small)).result) is None
+    assert contents(b.add(Mul(big, big)).result) is None
+    assert contents(b.add(Sub(b.const(1, dtypes.u8), b.const(2, dtypes.u8))).result) is None
+    assert contents(b.add(Neg(b.const(-128, dtypes.i8))).result) is None
