@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgec.ir import (
-    Array,
     Error,
     Finding,
     Graph,

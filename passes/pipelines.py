@@ -9,7 +9,6 @@ from edgec.passes.base import Pass
 from edgec.passes.cleanup import Cleanup
 from edgec.passes.cse import CommonSubexpressions
 from edgec.passes.dce import DeadCodeElimination
-from edgec.passes.fold import Fold
 from edgec.passes.fuse import Fuse, FuseActivation
 
 

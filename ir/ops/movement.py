@@ -60,7 +60,8 @@ class Reshape(Op, name="move.reshape", traits=(Movement,)):
             return (ANY,) * rank[0]
         rest = product([dim for dim in known if dim != -1])
         count = product(self.x.type.dims)
-        return tuple(ANY if rest == 0 else count // rest if dim == -1 else dim for dim in known)
+        left = ANY if rest == 0 else count // rest
+        return tuple(left if dim == -1 else dim for dim in known)
 
     @classmethod
     def samples(cls, draw: Sampler) -> Op:

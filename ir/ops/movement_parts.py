@@ -183,6 +183,9 @@ class Pad(Op, name="move.pad"):
         return cls(x, draw.const(pads), value, mode=mode, axes=axes)
 
 
+MAX_PARTS = 1 << 16  # each is a value of its own
+
+
 class Split(Op, name="move.split", traits=(Movement,)):
     """y0, y1, … = consecutive parts of x along ``axis``: of ``sizes``, or ``parts`` parts of
     ceil(dim / parts), the last one smaller"""
@@ -206,6 +209,8 @@ class Split(Op, name="move.split", traits=(Movement,)):
         axis = normalized_axis(self.axis, self.x.type.rank)
         if (self.sizes is None) == (self.parts < 1):
             raise OpError("split wants either sizes or a number of parts")
+        if self.parts > MAX_PARTS:
+            raise OpError(f"split into {self.parts} parts, {MAX_PARTS} at most")
         if self.sizes is not None:
             require_dim(self.x.type.dims[axis], sum(self.sizes), f"dim {axis} of x")
         parts = self.part_dims

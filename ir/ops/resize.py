@@ -68,6 +68,9 @@ class Resize(Op, name="resize.resize"):
         assert given is not None
         require_rank(given, 1, "scales or sizes")
         require_dim(given.type.dims[0], len(axes), "the length of scales or sizes")
+        if self.roi is not None:
+            require_rank(self.roi, 1, "roi")
+            require_dim(self.roi.type.dims[0], 2 * len(axes), "the length of roi")
         found = self._scaled(axes) if self.scales is not None else self._sized(axes)
         for axis, dim in zip(axes, found, strict=True):
             dims[axis] = dim

@@ -140,7 +140,7 @@ class Node:
         return builtins.int(self._get(name, default, "i"))
 
     def float(self, name: str, default: builtins.float | None = None) -> builtins.float:
-        return builtins.float(self._get(name, default, "f"))
+        return _meant(self._get(name, default, "f"), default)
 
     def string(self, name: str, default: str | None = None) -> str:
         found = self._get(name, default, "s")
@@ -154,7 +154,7 @@ class Node:
     def floats(
         self, name: str, default: Sequence[builtins.float] | None = None
     ) -> tuple[builtins.float, ...]:
-        return tuple(float(item) for item in self._get(name, default, "floats"))
+        return tuple(_meant(item) for item in self._get(name, default, "floats"))
 
     def strings(self, name: str, default: Sequence[str] | None = None) -> tuple[str, ...]:
         return tuple(
@@ -228,6 +228,15 @@ class Node:
     def const(self, data: Any, dtype: np.dtype[Any] | type | None = None) -> Constant:
         """A constant from anything numpy takes."""
         return Constant(np.asarray(data, dtype=dtype))
+
+
+def _meant(value: float, default: float | None = None) -> float:
+    """The number that a float32 attribute was rounded from: the default, or else the shortest
+    decimal. Ops hold float64, in which 0.1 and the float32 nearest to it differ."""
+    single = np.float32(value)
+    if default is not None and single == np.float32(default):
+        return default
+    return float(str(single))
 
 
 _ATTRIBUTE_TYPES: Mapping[str, int] = {

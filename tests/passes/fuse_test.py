@@ -1,4 +1,4 @@
-"""What fusing promises beside the numbers: every rule has a case, and written models only shrink."""
+"""Beside the numbers: every fusing rule has a case in which it fires, and written models shrink."""
 
 from __future__ import annotations
 

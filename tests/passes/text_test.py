@@ -19,9 +19,11 @@ exact pipeline also on infinities and NaNs.
 
 from __future__ import annotations
 
+import ast
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +31,7 @@ import pytest
 
 from edgec.ir import Array, Graph, parse_graph, print_graph
 from edgec.kernels import EXACT, Executor, compare, seeded_inputs
-from edgec.passes import Exact, PassManager, PassReport, Settings, parse_pipeline
-from edgec.passes.canonicalize import RULES as CANONICALIZE_RULES
+from edgec.passes import Exact, PassManager, PassReport, Settings, canonicalize, parse_pipeline
 
 HERE = Path(__file__).parent
 SEEDS = (0, 1, 2)
@@ -151,4 +152,35 @@ def with_specials(inputs: Mapping[str, Array]) -> dict[str, Array]:
 def test_every_rule_has_a_case_in_which_it_fires() -> None:
     reports = (report for case in all_cases() for report in run_case(case, SEEDS[0])[1])
     applied = {rule for report in reports for rule in report.statistics.applied}
-    assert {rule.__name__ for rule in CANONICALIZE_RULES} <= applied
+    assert {rule.__name__ for rule in canonicalize.RULES} <= applied
+
+
+def reasons(folder: Path) -> Iterator[str]:
+    """The texts that the checks of a folder of rules return, with * for what is filled in."""
+    for path in sorted(folder.glob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef) and function.name == "check":
+                for found in ast.walk(function):
+                    if isinstance(found, ast.Return) and found.value is not None:
+                        yield from texts(found.value)
+
+
+def texts(node: ast.expr) -> Iterator[str]:
+    """The texts that an expression may stand for."""
+    if isinstance(node, ast.IfExp):
+        yield from texts(node.body)
+        yield from texts(node.orelse)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(str(p.value) if isinstance(p, ast.Constant) else "*" for p in node.values)
+
+
+def test_every_reason_has_a_case_in_which_it_is_given() -> None:
+    refused = [case.headers["refuses"] for case in all_cases() if "refuses" in case.headers]
+    untested = [
+        reason
+        for reason in reasons(Path(canonicalize.__file__).parent)
+        if not any(given in reason or fnmatch(given, reason) for given in refused)
+    ]
+    assert not untested

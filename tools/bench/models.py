@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from edgec.ir import Array, Graph
+from edgec.ir import Array, Graph, symbols
 from edgec.kernels import Executor, seeded_inputs
 from edgec.lowering.onnx import OnnxRunner, read_onnx, to_model
 from edgec.tools import driver
@@ -90,7 +90,7 @@ def _bench_shapes(graph: Graph) -> dict[str, int]:
     for value in graph.inputs:
         for axis, dim in enumerate(value.type.dims):
             if axis >= 2 and not isinstance(dim, int):
-                found[str(dim)] = 320
+                found.update(dict.fromkeys(symbols(dim), 320))
     return found
 
 
