@@ -64,6 +64,7 @@ class Conv(Op, name="nn.conv", traits=(Linear("x"), LayoutSensitive("x"))):
         return (self.x.type.with_dims(dims),)
 
     def check(self) -> None:
+        require_real(self.x)
         check_fused(self.act, self.act_params)
         self.window.check()
 
@@ -107,6 +108,12 @@ SAMPLE_ACTS: tuple[tuple[str, Floats], ...] = (
     ("silu", (1.5,)),
     ("tanh", ()),
 )
+
+
+def require_real(x: Value) -> None:
+    """Raises OpError unless the elements are floats, or integers that stand for real numbers."""
+    if not x.type.dtype.is_float and x.type.quant is None:
+        raise OpError(f"x wants floats or quantized integers, found {x.type}")
 
 
 def kernel_of(w: Value) -> Ints:

@@ -15,7 +15,7 @@ from edgec.ir.ops.common import (
     split_layout,
 )
 from edgec.ir.ops.fused import check_fused
-from edgec.ir.ops.nn import SAMPLE_ACTS, join_ints, kernel_of, out_channels_of
+from edgec.ir.ops.nn import SAMPLE_ACTS, join_ints, kernel_of, out_channels_of, require_real
 from edgec.ir.ops.windows import Window
 from edgec.ir.sampling import FLOATS, Sampler
 from edgec.ir.traits import LayoutSensitive, Linear
@@ -79,6 +79,7 @@ class ConvTranspose(Op, name="nn.conv_transpose", traits=(Linear("x"), LayoutSen
         return sizes
 
     def check(self) -> None:
+        require_real(self.x)
         check_fused(self.act, self.act_params)
         self.window.check()
         if any(extra < 0 for extra in self.output_padding):

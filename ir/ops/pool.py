@@ -16,7 +16,7 @@ from edgec.ir.ops.common import (
     split_layout,
     unknown,
 )
-from edgec.ir.ops.nn import draw_padding, join_ints
+from edgec.ir.ops.nn import draw_padding, join_ints, require_real
 from edgec.ir.ops.windows import Window
 from edgec.ir.sampling import FLOATS, Sampler
 from edgec.ir.traits import LayoutSensitive, Linear
@@ -56,8 +56,7 @@ class Pool(Op):
 
     def check(self) -> None:
         self.window.check()
-        if not self.x.type.dtype.is_float:
-            raise OpError(f"wants floats, found {self.x.type}")
+        require_real(self.x)
 
     def work(self) -> Work:
         flops = self.result.type.elements() * math.prod(self.kernel)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import onnx
 import onnx.defs
@@ -12,12 +12,48 @@ import onnx.inliner
 from edgec.ir import Value
 from edgec.lowering.onnx.tensors import dtype_to_onnx
 
+MAX_NODES = 4_000_000  # of a model whose functions are inlined
+MAX_CALLS = 100  # functions that call functions, and subgraphs in subgraphs
+
+_Key: TypeAlias = tuple[str, str, str]  # domain, name and overload of a function
+
 
 def expand_functions(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its local functions inlined (the same object when it has none)."""
+    """The model with its local functions inlined (the same object when it has none).
+
+    Raises:
+        ValueError: a function calls itself, or the model becomes absurdly large.
+    """
     if not model.functions:
         return model
+    sizes: dict[_Key, int] = {}
+    functions = {(f.domain, f.name, f.overload): f for f in model.functions}
+    if _expanded(model.graph.node, functions, sizes, 0) > MAX_NODES:
+        raise ValueError(f"they make more than {MAX_NODES} nodes")
     return onnx.inliner.inline_local_functions(model)
+
+
+def _expanded(
+    nodes: Iterable[onnx.NodeProto],
+    functions: Mapping[_Key, onnx.FunctionProto],
+    sizes: dict[_Key, int],
+    depth: int,
+) -> int:
+    """How many nodes these become when every call is replaced by the function's body."""
+    if depth > MAX_CALLS:
+        raise ValueError(f"they call each other, or nest subgraphs, more than {MAX_CALLS} deep")
+    total = 0
+    for node in nodes:
+        key = (node.domain, node.op_type, node.overload)
+        total += 1
+        if key in functions:
+            if key not in sizes:
+                sizes[key] = _expanded(functions[key].node, functions, sizes, depth + 1)
+            total += sizes[key]
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                total += _expanded(graph.node, functions, sizes, depth + 1)
+    return total
 
 
 def function_body(

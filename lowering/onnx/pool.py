@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from edgec.ir import Value
-from edgec.ir.ops import AvgPool, LpPool, MaxPool, MaxRoiPool, MaxUnpool, RoiAlign
+from edgec.ir.ops import (
+    AvgPool,
+    LpPool,
+    MaxPool,
+    MaxRoiPool,
+    MaxUnpool,
+    ReduceL1,
+    ReduceL2,
+    RoiAlign,
+)
 from edgec.ir.ops.pool import Pool
 from edgec.lowering.onnx.layouts import write_channels_first
 from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
@@ -86,15 +96,21 @@ def write_lp_pool(op: LpPool, w: Writer) -> None:
     _write_pool(op, w, "LpPool", p=op.p if op.p != 2 else None)
 
 
+_NORMS: Mapping[int, type[ReduceL1 | ReduceL2]] = {1: ReduceL1, 2: ReduceL2}
+
+
 @READERS.rule("GlobalLpPool")
 def read_global_lp_pool(node: Node) -> Value:
-    x = node.input(0)
-    spatial = x.type.static_dims
-    if spatial is None:
+    x, p = node.input(0), node.int("p", 2)
+    if p in _NORMS:
+        return node.add(_NORMS[p](x, axes=tuple(range(2, x.type.rank)), keepdims=True)).result
+    dims = x.type.static_dims
+    if dims is None:
         raise Unsupported(
-            f"GlobalLpPool wants known dims, found {x.type}", "fix the dims with input_shapes"
+            f"GlobalLpPool with p = {p} wants known dims, found {x.type}",
+            "fix the dims with input_shapes",
         )
-    return node.add(LpPool(x, kernel=spatial[2:], p=node.int("p", 2))).result
+    return node.add(LpPool(x, kernel=dims[2:], p=p)).result
 
 
 @READERS.rule("MaxUnpool")

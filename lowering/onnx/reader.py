@@ -395,7 +395,9 @@ class _ModelReader:
 def _guard(build: Callable[[], onnx.ModelProto], what: str) -> onnx.ModelProto:
     try:
         return build()
-    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+    except (
+        RuntimeError, ValueError, TypeError, KeyError, onnx.checker.ValidationError
+    ) as error:  # fmt: skip
         raise Error(Kind.READ, f"{what} cannot be expanded: {error}") from error
 
 

@@ -55,7 +55,7 @@ class MergeClips(Pattern):
     def build(self, m: Match, rw: Rewriter) -> Value:
         low, high = _bounds(m.inner)
         outer = _bounds(m.outer)
-        merged = (max(low, outer[0]), min(high, outer[1]))
+        merged = (_clipped(min(low, high), *outer), _clipped(high, *outer))
         if merged == (low, high):
             kept: Value = m.inner.result
             return kept
