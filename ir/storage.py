@@ -79,12 +79,16 @@ def _reported(path: Path) -> Iterator[None]:
         raise Error(Kind.LOWERING, f"cannot write {path}: {error}") from error
 
 
-def save_text(graph: Graph, path: Path) -> None:
-    """Write a graph as ``path`` (.eir) and, when it has large constants, the sidecar beside it."""
+def save_text(graph: Graph, path: Path, *, comment: str = "") -> None:
+    """Write a graph as ``path`` (.eir) and, when it has large constants, the sidecar beside it.
+
+    Args:
+        comment: one line of text to stand above the graph.
+    """
     constants = {
         c.weight.digest: c.weight.array for c in graph.constants if not is_inline(c)
     }
-    text = print_graph(graph) + "\n"
+    text = (f"# {comment}\n" if comment else "") + print_graph(graph) + "\n"
     files: list[tuple[Path, Write]] = [(path, lambda p: _write_text(text, p))]
     if constants:
         weights = path.with_suffix(".safetensors")

@@ -112,19 +112,20 @@ class Tokens:
         parts: list[str] = []
         begin = self.start + 1
         depth = 0
+        mark = ""
         for piece in _DIM_PIECE.finditer(self.text, begin):
             mark = piece.group()
             depth += (mark == "(") - (mark == ")")
-            if depth < 0 or mark == "\n":
-                break
             if depth == 0 and mark in (",", "]"):
                 parts.append(self.text[begin : piece.start()])
                 begin = piece.end()
-                if mark == "]":
-                    self.position = begin
-                    return parts
-        self.left = self.start
-        self.fail("a list of dims is not closed")
+            if depth < 0 or mark == "\n" or (depth == 0 and mark == "]"):
+                break
+        if depth or mark != "]":
+            self.left = self.start
+            self.fail("a list of dims is not closed")
+        self.position = begin
+        return parts
 
     def name(self) -> str:
         if self.kind == "string":

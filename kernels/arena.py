@@ -29,7 +29,8 @@ class Arena:
             return array
         if own is None:
             return array.copy()
-        np.copyto(own, array)
+        if array.ctypes.data != own.ctypes.data or array.strides != own.strides:
+            np.copyto(own, array)
         return own
 
     def _place(self, value: Value, slot: Slot) -> Array:

@@ -159,7 +159,7 @@ class Executor:
             except DimError:
                 scope.symbols.update(solve(dim, size) or {})
 
-    # -- running ------------------------------------------------------------------------------------
+    # -- running ----------------------------------------------------------------------------------
 
     def _execute(self, graph: Graph, scope: _Scope, tap: Tap | None) -> list[Array]:
         arena = self._arena(scope) if graph is self.graph else None
@@ -197,7 +197,7 @@ class Executor:
             raise Error(Kind.MISMATCH, "an op cannot run on these values", [finding]) from error
         results = found if isinstance(found, tuple) else (found,)
         _check_results(op, results)
-        return results if arena is None else [arena.kept(*pair) for pair in zip(op.results, results)]
+        return results if arena is None else list(map(arena.kept, op.results, results))
 
     def _run_region(
         self, region: Graph, arrays: Sequence[Array], scope: _Scope
@@ -214,7 +214,7 @@ class Executor:
             steps = self._steps[graph] = list(_steps(graph))
         return steps
 
-    # -- buffers --------------------------------------------------------------------------------------
+    # -- buffers ----------------------------------------------------------------------------------
 
     def _plan(self, scope: _Scope) -> tuple[Plan, tuple[tuple[str, int], ...]]:
         key = tuple(sorted(scope.symbols.items()))

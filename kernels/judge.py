@@ -2,8 +2,8 @@
 
 How far two correct computations may differ follows from the reductions on the longest path
 (``tolerance_of``). That bound assumes that a layer passes relative errors on as they are. A graph
-that magnifies them, such as one that ends in exp of a large number, exceeds it whoever computes it.
-So where a difference exceeds the bound, the graph itself is asked: it is run again with every result
+that magnifies them, such as one that ends in exp of a large number, exceeds it whoever computes
+it. So where a difference exceeds the bound, the graph itself is asked: it is run again with every result
 moved at random by what its own roundings amount to (Monte Carlo arithmetic: Parker, "Monte Carlo
 Arithmetic: exploiting randomness in floating-point arithmetic", 1997), and a difference of a few
 times that movement is rounding, not an error.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import inf
 
 import numpy as np
 
-from edgec.ir import Array
+from edgec.ir import Array, Ints
 from edgec.ir.ops import Conv, ConvTranspose, DeformConv
+from edgec.ir.ops.windows import Window
 from edgec.kernels.fused import apply_fused, clip_bounds
 from edgec.kernels.layouts import channels_first, channels_placed
 from edgec.kernels.loops.scratch import Scratch
@@ -25,14 +27,7 @@ def conv(op: Conv, x: Array, w: Array, bias: Array | None, *, out: Array | None)
 
     source, weight, offset = _prepared(op, x, w, bias)
     window = op.window
-    begin, end = window.padding(source.shape[2:])
-    spatial = [
-        loops.output_size(*axis)
-        for axis in zip(
-            source.shape[2:], window.kernel, window.strides, begin, end, window.dilations,
-            strict=True,
-        )
-    ]  # fmt: skip
+    begin, end, spatial = _windows(window, source.shape[2:])
     bounds = clip_bounds(op.act, op.act_params)
     low, high = bounds or (-inf, inf)
     y = _target(op, out, (source.shape[0], w.shape[0], *spatial))
@@ -86,6 +81,17 @@ def deform_conv(
         window.strides, begin, window.dilations, op.groups, op.offset_groups, y, _SCRATCH,
     )  # fmt: skip
     return channels_placed(y, "nchw", op.x.type.dtype)
+
+
+@lru_cache(maxsize=1024)
+def _windows(window: Window, sizes: Ints) -> tuple[Ints, Ints, Ints]:
+    """Begin and end padding, and the number of windows, for the actual sizes of the axes."""
+    begin, end = window.padding(sizes)
+    counts = tuple(
+        (size + begin[i] + end[i] - window.extents[i]) // window.strides[i] + 1
+        for i, size in enumerate(sizes)
+    )
+    return begin, end, counts
 
 
 def _prepared(

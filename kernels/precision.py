@@ -37,6 +37,8 @@ def widened(array: Array) -> Array:
 def rounded(array: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:
     """The array converted to ``dtype`` in one rounding (in ``out``, if given)."""
     if out is None:
+        if array.dtype == dtype and array.flags.c_contiguous:
+            return array
         with np.errstate(all="ignore"):
             return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
     if out is not array:

@@ -4,8 +4,8 @@ A kernel takes the op (for its attributes) and one array per operand (None for a
 returns the array of its result, or a tuple for several results. Two keyword-only parameters are
 filled in when a kernel declares them:
 
-- ``out``: a buffer of the result's dtype and shape from the executor's plan (single-result kernels),
-  or None when the shape was not known beforehand; the kernel writes there and returns it;
+- ``out``: a buffer of the result's dtype and shape from the executor's plan (single-result
+  kernels), or None when the shape was not known beforehand; the kernel writes there and returns it;
 - ``run``: ``run(region, arrays) -> arrays`` executes a nested graph.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,9 +189,10 @@ def load_samples(path: Path, graph: Graph) -> Iterator[dict[str, Array]]:
 def read_npz(path: Path) -> dict[str, Array]:
     """Every array of an .npz file (never pickled objects). Raises Error when it does not read."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError,
+            zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
         raise Error(Kind.READ, f"cannot read {path}: {error}") from error
 
 

@@ -15,7 +15,6 @@ from edgec.ir import (
     Graph,
     IllegalRewrite,
     Kind,
-    OpError,
     Rewriter,
     print_graph,
     save_text,
@@ -94,8 +93,14 @@ class PassManager:
         verify(graph)
         fuel = Fuel(self.settings.rewrite_limit)
         judge = self._judge(graph)
-        return [self._run_one(graph, index, one, fuel, judge) for index, one in
-                enumerate(self.passes)]  # fmt: skip
+        original = graph.clone() if self.settings.repro and self.passes else None
+        reports: list[PassReport] = []
+        for index, one in enumerate(self.passes):
+            try:
+                reports.append(self._run_one(graph, index, one, fuel, judge))
+            except _FAILURES as error:
+                raise self._failed(index, original, error) from error
+        return reports
 
     def _run_one(
         self, graph: Graph, index: int, one: Pass, fuel: Fuel, judge: _Judge | None
@@ -105,15 +110,10 @@ class PassManager:
                 raise Error(Kind.PASS, f"pass {one.name!r} needs {need}, which does not hold")
         version = graph.version
         before = _histogram(graph)
-        original = graph.clone() if self.settings.repro else None
         statistics = Statistics()
         begin = time.perf_counter()
-        try:
-            with using(PassContext(statistics, fuel)), collector_paused():
-                one.run(graph, Rewriter(graph))
-        except (Error, OpError, IllegalRewrite, ValueError, KeyError, IndexError, TypeError,
-                AttributeError, AssertionError, RecursionError, MemoryError) as error:  # fmt: skip
-            raise self._crash(one, index, original, error) from error
+        with using(PassContext(statistics, fuel)), collector_paused():
+            one.run(graph, Rewriter(graph))
         seconds = time.perf_counter() - begin
         changed = graph.version != version
         numerics = self._check(graph, one, changed, judge)
@@ -147,23 +147,37 @@ class PassManager:
             self.settings.save_ir.mkdir(parents=True, exist_ok=True)
             save_text(graph, self.settings.save_ir / f"{index:02}-{report.name}.eir")
 
-    def _crash(self, one: Pass, index: int, original: Graph | None, error: Exception) -> Error:
-        """The error of a pass that failed, with a reproducer: the graph before it, and the pass."""
-        where = ""
-        if original is not None and self.settings.repro is not None:
-            original.metadata["pipeline"] = str(one)
-            save_text(original, self.settings.repro)
-            where = f"edgec opt {self.settings.repro} -p '{one}'"
+    def _failed(self, index: int, original: Graph | None, error: Exception) -> Error:
+        """The error of a pass that failed, with a reproducer: the graph before the first pass, and
+        the passes up to this one."""
+        one = self.passes[index]
+        command = "" if original is None else self._reproducer(original, index)
         if isinstance(error, Error):
+            hints = [error.instead, command and f"to reproduce: {command}"]
             return Error(error.kind, f"in pass {one.name!r}: {error.message}", error.findings,
-                         instead=error.instead or where)  # fmt: skip
+                         instead="; ".join(filter(None, hints)))  # fmt: skip
         last = traceback.extract_tb(error.__traceback__)[-1]
         finding = Finding(f"{type(error).__name__}: {error}", f"{last.name}, line {last.lineno}")
         return Error(
-            Kind.PASS, f"pass {one.name!r} (number {index}) failed", [finding], instead=where
+            Kind.PASS, f"pass {one.name!r} (number {index}) failed", [finding], instead=command
         )
 
+    def _reproducer(self, original: Graph, index: int) -> str:
+        """Write the reproducer; returns the command that runs it, which is also its first line."""
+        path = self.settings.repro
+        assert path is not None
+        limit = self.settings.rewrite_limit
+        command = f"edgec opt {path} -p '{','.join(map(str, self.passes[: index + 1]))}'"
+        command += f" --rewrite-limit {limit}" if limit is not None else ""
+        command += " --check-numerics" if self.settings.check_numerics else ""
+        command += " --verify-each" if self.settings.verify_each else ""
+        save_text(original, path, comment=command)
+        return command
 
+
+# What a pass with a bug raises; memory that runs out is no bug of it.
+_FAILURES = (Error, IllegalRewrite, ValueError, LookupError, TypeError, AttributeError,
+             AssertionError, ArithmeticError, RuntimeError)  # fmt: skip
 _Judge = Callable[[Graph, Pass], str]
 
 

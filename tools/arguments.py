@@ -38,8 +38,16 @@ def add_watching(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify-each", action="store_true", help="verify after every pass")
     parser.add_argument("--check-numerics", action="store_true",
                         help="hold every pass to its promise with the reference kernels")  # fmt: skip
-    parser.add_argument("--rewrite-limit", type=int, metavar="N",
+    parser.add_argument("--rewrite-limit", type=natural, metavar="N",
                         help="stop after N rewrites (to bisect)")  # fmt: skip
+
+
+def natural(text: str) -> int:
+    """A number of 0 or more, for argparse."""
+    found = int(text)
+    if found < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return found
 
 
 def settings_of(chosen: argparse.Namespace, graph: Graph) -> Settings:
@@ -81,7 +89,7 @@ def parse_shapes(texts: Sequence[str]) -> Mapping[str, Sequence[Dim]]:
             parsed = [parse_dim(dim) for dim in dims.split("x")] if dims else []
         except DimError as error:
             raise Error(Kind.USAGE, f"cannot read the shape {text!r}: {error}") from error
-        if any(isinstance(dim, int) and dim < 0 for dim in parsed):
+        if any(dim.strip().startswith("-") for dim in dims.split("x")):
             raise Error(Kind.USAGE, f"the shape {text!r} has a negative dimension")
         found[name] = parsed
     return found

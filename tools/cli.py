@@ -21,7 +21,10 @@ OUT_OF_MEMORY = "not enough memory for this model on this machine"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the driver; returns the exit code."""
     parser = make_parser()
-    chosen = parser.parse_args(arguments)
+    try:
+        chosen = parser.parse_args(arguments)
+    except SystemExit as stop:  # argparse's way to say that --help was printed, or a usage error
+        return int(stop.code or 0)
     if not hasattr(chosen, "run"):
         parser.print_help()
         return Kind.USAGE.exit_code
@@ -37,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (head, less): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _report(Error(Kind.READ, what), as_json=chosen.json)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -18,6 +18,7 @@ from edgec.lowering import Verification, check_artifact, legalize, target_named
 from edgec.lowering.onnx import read_onnx, write_onnx
 from edgec.lowering.registry import ONNX
 from edgec.passes import Pass, PassManager, PassReport, Settings, parse_pipeline
+from edgec.tools.pinning import pinned
 
 Shapes = Mapping[str, Sequence["Dim | str"]]
 
@@ -59,12 +60,21 @@ def load(
     """
     if isinstance(source, bytes):
         if source.lstrip()[:6] in (b"graph ", b"graph(") or source.lstrip()[:1] == b"#":
-            return parse_graph(source.decode("utf-8", errors="replace"))
+            return _settled(parse_graph(source.decode("utf-8", errors="replace")),
+                            input_shapes or {}, constants or {})  # fmt: skip
         return read_onnx(source, input_shapes=input_shapes, constants=constants)
     path = Path(source)
     if path.suffix == ".eir":
-        return load_text(path)
+        return _settled(load_text(path), input_shapes or {}, constants or {})
     return read_onnx(path, input_shapes=input_shapes, constants=constants)
+
+
+def _settled(graph: Graph, shapes: Shapes, constants: Mapping[str, Any]) -> Graph:
+    """A graph read from text: its types stand, but symbols can be given a value."""
+    if constants:
+        raise Error(Kind.USAGE, "inputs of a graph in text form cannot become constants",
+                    instead="write the constants into the text")  # fmt: skip
+    return pinned(graph, shapes)
 
 
 def save(graph: Graph, path: Path) -> None:
@@ -156,8 +166,11 @@ def staged(path: Path) -> Iterator[Path]:
         raise Error(Kind.LOWERING, f"cannot write {path}: {error.strerror}") from error
     try:
         yield folder / path.name
-        for made in sorted(folder.iterdir(), key=lambda p: p.name == path.name):
-            made.replace(path.parent / made.name)
+        try:
+            for made in sorted(folder.iterdir(), key=lambda p: p.name == path.name):
+                made.replace(path.parent / made.name)
+        except OSError as error:
+            raise Error(Kind.LOWERING, f"cannot write {path}: {error.strerror}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 from edgec.ir.op import Floats, Ints, Op, OpError, Types, Work, attr, operand
@@ -45,7 +46,7 @@ class Conv(Op, name="nn.conv", traits=(Linear("x"), LayoutSensitive("x"))):
         """Spatial sizes of ``w``. Raises OpError when they are not known."""
         return kernel_of(self.w)
 
-    @property
+    @cached_property
     def window(self) -> Window:
         return Window(self.kernel, self.stride, self.pads, self.dilation, self.auto_pad)
 

@@ -114,8 +114,8 @@ class Recurrent(Op):
             hidden=hidden,
             direction=direction,
             activations=named,
-            alphas=[draw.choice((0.25, 0.5)) for name in named if name in _WITH_ALPHA],
-            betas=[draw.choice((0.25, 0.5)) for name in named if name in _WITH_BETA],
+            alphas=tuple(draw.choice((0.25, 0.5)) for name in named if name in _WITH_ALPHA),
+            betas=tuple(draw.choice((0.25, 0.5)) for name in named if name in _WITH_BETA),
             clip=draw.choice((0.0, 0.0, 0.5)),
             **more,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from edgec.ir.dims import Dim, dim_min
 from edgec.ir.op import Ints, OpError
@@ -28,19 +29,19 @@ class Window:
     auto_pad: str = "explicit"
     ceil: bool = False
 
-    @property
+    @cached_property
     def axes(self) -> int:
         return len(self.kernel)
 
-    @property
+    @cached_property
     def strides(self) -> Ints:
         return per_axis(self.stride, self.axes, "stride")
 
-    @property
+    @cached_property
     def dilations(self) -> Ints:
         return per_axis(self.dilation, self.axes, "dilation")
 
-    @property
+    @cached_property
     def extents(self) -> Ints:
         """Samples from the first to the last that a window touches."""
         pairs = zip(self.kernel, self.dilations, strict=True)

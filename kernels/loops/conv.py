@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from edgec.kernels.loops.conv_same import depthwise_same, same_planes
 from edgec.kernels.loops.windows import ScratchAlloc, Windows, windows
 
 Array = NDArray[Any]
+Shape = tuple[int, ...]
 
 # Where the direct loop is the faster one. Narrower outputs drop too many columns at row ends; with
 # more inputs the matrix product repays its gathered columns (measured on Zen 4, in us, direct and
@@ -47,7 +49,8 @@ def conv(
     Raises:
         ValueError: the shape of ``out`` does not follow from the others; over 3 spatial axes.
     """
-    _check(x, w, strides, pads_begin, pads_end, dilations, groups, out)
+    sliding = (tuple(strides), tuple(pads_begin), tuple(pads_end), tuple(dilations))
+    _check(x.shape, w.shape, sliding, groups, out.shape)
     if out.size == 0:
         return
     offsets = np.zeros(out.shape[1], out.dtype) if bias is None else bias
@@ -57,7 +60,7 @@ def conv(
         pointwise(x, w, offsets, groups, low, high, out)
         return
     layer = (
-        x.shape[2:], w.shape[2:], tuple(strides), tuple(dilations), tuple(pads_begin), out.shape[2:]
+        x.shape[2:], w.shape[2:], sliding[0], sliding[3], sliding[1], out.shape[2:]
     )  # fmt: skip
     same = same_planes(*layer) if groups == x.shape[1] else None
     if same is not None:
@@ -69,7 +72,7 @@ def conv(
     elif geometry.taps.size == 9 and out.shape[-1] >= DIRECT_WIDTH and w.shape[1] <= DIRECT_INPUTS:
         _dense_nine(x, w, offsets, groups, geometry, low, high, out, scratch)
     else:
-        by_columns(x, w, offsets, geometry, tuple(dilations), groups, low, high, out, scratch)
+        by_columns(x, w, offsets, geometry, sliding[3], groups, low, high, out, scratch)
 
 
 def output_size(size: int, kernel: int, stride: int, begin: int, end: int, dilation: int) -> int:
@@ -77,16 +80,14 @@ def output_size(size: int, kernel: int, stride: int, begin: int, end: int, dilat
     return (size + begin + end - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def _check(
-    x: Array, w: Array, strides: Sequence[int], pads_begin: Sequence[int],
-    pads_end: Sequence[int], dilations: Sequence[int], groups: int, out: Array,
-) -> None:  # fmt: skip
-    axes = zip(x.shape[2:], w.shape[2:], strides, pads_begin, pads_end, dilations, strict=True)
-    expected = (x.shape[0], w.shape[0], *(output_size(*axis) for axis in axes))
-    if out.shape != expected:
-        raise ValueError(f"conv: out wants shape {expected}, found {out.shape}")
-    if w.shape[1] * groups != x.shape[1] or w.shape[0] % groups:
-        raise ValueError(f"conv: w {w.shape} does not split x {x.shape} into {groups} groups")
+@lru_cache(maxsize=1024)
+def _check(x: Shape, w: Shape, sliding: tuple[Shape, ...], groups: int, out: Shape) -> None:
+    """Raises ValueError unless the shapes fit together; remembered, as layers come again."""
+    expected = (x[0], w[0], *map(output_size, x[2:], w[2:], *sliding))
+    if out != expected:
+        raise ValueError(f"conv: out wants shape {expected}, found {out}")
+    if w[1] * groups != x[1] or w[0] % groups:
+        raise ValueError(f"conv: w {w} does not split x {x} into {groups} groups")
 
 
 def _depthwise(

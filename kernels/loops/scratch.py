@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import threading
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 LINE = 64  # bytes: buffers start at a cache line, so that full vectors do not cross one
 
 
-@dataclass
-class Scratch:
-    """One growing buffer; each call hands out its beginning, so one loop may hold it at a time.
+class Scratch(threading.local):
+    """One growing buffer per thread; each call hands out its beginning, so that one loop at a time
+    may hold it.
 
     >>> scratch = Scratch()
     >>> scratch(4, np.dtype(np.float32)).shape
     (4,)
     """
 
-    memory: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+    def __init__(self) -> None:
+        self.memory: NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def __call__(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """``count`` uninitialized elements of ``dtype``."""

@@ -95,11 +95,13 @@ def test_qlinear_conv_is_within_one_step() -> None:
 
 @pytest.mark.parametrize(
     ("to", "expected"),
-    [(dtypes.i4, [-8, -2, 0, 2, 7]), (dtypes.u16, [0, 0, 0, 2, 200]), (dtypes.i8, [-100, -2, 0, 2, 127])],
+    [
+        (dtypes.i4, [-8, -2, 0, 2, 7]),
+        (dtypes.u16, [0, 0, 0, 2, 200]),
+        (dtypes.i8, [-100, -2, 0, 2, 127]),
+    ],
 )
-def test_the_type_of_the_result_without_a_zero_point(
-    to: dtypes.DType, expected: list[int]
-) -> None:
+def test_the_type_of_the_result_without_a_zero_point(to: dtypes.DType, expected: list[int]) -> None:
     """Halves go to the even neighbour."""
     node = helper.make_node(
         "QuantizeLinear", ["x", "s"], ["y"],
@@ -138,6 +140,4 @@ def test_the_result_type_of_dequantize_before_opset_23_is_cast() -> None:
 
 def test_scales_that_do_not_fit_are_refused() -> None:
     with pytest.raises(Error, match="the length of scale"):
-        evaluate(
-            "g (float[2,3] x, float[4] s) => (uint8[2,3] y) { y = QuantizeLinear(x, s) }", []
-        )
+        evaluate("g (float[2,3] x, float[4] s) => (uint8[2,3] y) { y = QuantizeLinear(x, s) }", [])

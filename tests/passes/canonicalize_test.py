@@ -57,6 +57,7 @@ from edgec.kernels import EXACT, Executor, compare
 from edgec.passes import PassManager, parse_pipeline
 
 MAX_ELEMENTS = 256
+ARITHMETIC = (Add, Sub, Mul, Div, Minimum, Maximum)
 
 
 class Program:
@@ -69,6 +70,7 @@ class Program:
         self.rewriter = Rewriter(self.graph)
         self.values = [self.rewriter.add_input(f"x{i}", self.type()) for i in range(2)]
         self.steps = self.rng.choice(len(STEPS), size=self.integer(1, 4))
+        self.arithmetic = self.rng.permutation(len(ARITHMETIC))[: self.integer(1, 2)]
         for _ in range(self.integer(1, 13)):
             self.step()
         outputs = self.values[-int(self.rng.integers(1, 4)) :]
@@ -132,9 +134,8 @@ def cast(p: Program, x: Value) -> Op:
 
 
 def binary(p: Program, x: Value) -> Op:
-    classes = (Add, Sub, Mul, Div, Minimum, Maximum)
     operands = [x, p.number(x) if p.integer(0, 1) else p.partner(x)]
-    cls = classes[p.integer(0, len(classes) - 1)]
+    cls = ARITHMETIC[p.rng.choice(p.arithmetic)]
     if cls is Div or p.integer(0, 2):  # dividing by x would show the sign of its zeros
         return cls(*operands)
     return cls(*reversed(operands))

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 
+from edgec.ir import Error, Kind
 from edgec.lowering import load_samples, target_named
 from edgec.passes import PIPELINES
 from edgec.tools import driver, report
-from edgec.tools.arguments import STANDARD, add_model, add_watching, load_model, settings_of
+from edgec.tools.arguments import (
+    STANDARD,
+    add_model,
+    add_watching,
+    load_model,
+    natural,
+    settings_of,
+)
 from edgec.tools.progress import compiling_kernels
 
 NAME = "compile"
@@ -31,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify", action="store_true",
                         help="run the artifact and compare with the reference kernels")  # fmt: skip
     parser.add_argument("--data", metavar="X.NPZ", help="inputs for --verify, by input name")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=natural, default=1)
     parser.add_argument("--save-ir", metavar="DIR", help="write the graph after every pass there")
     add_watching(parser)
 
@@ -45,11 +57,11 @@ def run(chosen: argparse.Namespace) -> int:
     read = time.perf_counter() - begin
     samples = list(load_samples(Path(chosen.data), graph)) if chosen.data else None
     options = {"opset": chosen.opset} if chosen.opset else {}
-    with compiling_kernels():
+    with _destination(chosen.output, target.suffix) as path, compiling_kernels():
         compiled = driver.compile(
             graph,
             target.name,
-            _destination(chosen.output),
+            path,
             pipeline=chosen.pipeline or chosen.level,
             verify=chosen.verify,
             samples=samples,
@@ -57,28 +69,51 @@ def run(chosen: argparse.Namespace) -> int:
             options=options,
             threads=chosen.threads,
         )
-    _print(chosen, compiled, len(graph), {"read": read, **compiled.seconds})
+        size = sum(file.stat().st_size for file in _files_of(path))
+    with _messages(chosen.output):
+        _print(chosen, compiled, len(graph), size, {"read": read, **compiled.seconds})
     return 0
 
 
-def _destination(text: str) -> Path:
-    if text == STANDARD:
-        return Path("/dev/stdout")
-    return Path(text)
+@contextmanager
+def _destination(text: str, suffix: str) -> Iterator[Path]:
+    """Where to write; what - stands for is copied to standard output at the end."""
+    if text != STANDARD:
+        yield Path(text)
+        return
+    with tempfile.TemporaryDirectory(prefix="edgec-") as folder:
+        path = Path(folder) / f"model{suffix}"
+        yield path
+        if len(_files_of(path)) > 1:
+            raise Error(
+                Kind.USAGE, "this model takes several files", instead=f"-o model{suffix}"
+            )
+        sys.stdout.buffer.write(path.read_bytes())
+        sys.stdout.buffer.flush()
+
+
+def _files_of(path: Path) -> list[Path]:
+    """The artifact, and the file of its weights where it has one."""
+    return [path, *path.parent.glob(f"{glob.escape(path.name)}.data")]
+
+
+def _messages(output: str) -> AbstractContextManager[object]:
+    """Messages go to standard error when the artifact goes to standard output."""
+    return redirect_stdout(sys.stderr) if output == STANDARD else nullcontext()
 
 
 def _print(
     chosen: argparse.Namespace,
     compiled: driver.Compiled,
     ops_before: int,
+    size: int,
     seconds: dict[str, float],
 ) -> None:
-    size = compiled.path.stat().st_size
     check = compiled.verification
     if chosen.json:
         report.print_json(
             {
-                "output": str(compiled.path),
+                "output": chosen.output,
                 "bytes": size,
                 "ops_before": ops_before,
                 "ops_after": len(compiled.graph),
@@ -92,7 +127,7 @@ def _print(
         report.print_table(report.PASS_COLUMNS, report.pass_rows(compiled.reports))
     took = ", ".join(f"{stage} {value:.2f} s" for stage, value in seconds.items())
     print(
-        f"{compiled.path}: {ops_before} ops → {len(compiled.graph)}, "
+        f"{chosen.output}: {ops_before} ops → {len(compiled.graph)}, "
         f"{report.megabytes(size)} MB ({took})"
     )
     if check is not None:
@@ -101,5 +136,3 @@ def _print(
             f"largest difference {check.largest:.1e} of {check.allowed:.1e} allowed"
         )
     sys.stdout.flush()
-
-

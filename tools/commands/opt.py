@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 
-from edgec.passes import PassManager, parse_pipeline
+from edgec.ir import Graph
+from edgec.passes import PassManager, PassReport, parse_pipeline
 from edgec.tools import report
 from edgec.tools.arguments import (
     STANDARD,
@@ -43,9 +46,16 @@ def run(chosen: argparse.Namespace) -> int:
     reports = manager.run(graph)
     if chosen.output:
         save_model(graph, chosen.output)
+    with redirect_stdout(sys.stderr) if chosen.output == STANDARD else nullcontext():
+        _print(chosen, graph, reports)
+    return 0
+
+
+def _print(chosen: argparse.Namespace, graph: Graph, reports: Sequence[PassReport]) -> None:
+    """What was done; to standard error when the graph itself goes to standard output."""
     if chosen.json:
         report.print_json({"ops": len(graph), "passes": report.reports_json(reports)})
-    elif chosen.output != STANDARD and (chosen.time or not chosen.output):
+    elif chosen.time or not chosen.output:
         report.print_table(report.PASS_COLUMNS, report.pass_rows(reports))
     if chosen.near_misses and not chosen.json:
         rows = [
@@ -54,4 +64,3 @@ def run(chosen: argparse.Namespace) -> int:
             for (rule, reason), count in one.statistics.near_misses.most_common()
         ]
         report.print_table(("count", "rule", "why not", "first"), rows)
-    return 0

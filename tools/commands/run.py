@@ -12,7 +12,7 @@ from edgec.ir import Array, Error, Graph, Kind, write_atomically
 from edgec.kernels import Executor, seeded_inputs
 from edgec.lowering import TARGETS, read_npz
 from edgec.tools import report
-from edgec.tools.arguments import STANDARD, add_model, load_model
+from edgec.tools.arguments import STANDARD, add_model, load_model, natural
 from edgec.tools.progress import compiling_kernels
 
 NAME = "run"
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inputs", metavar="X.NPZ", help="arrays by input name; random if absent")
     parser.add_argument("--outputs", metavar="Y.NPZ", help="write the outputs there")
     parser.add_argument("--backend", choices=backends, default=REFERENCE)
-    parser.add_argument("--seed", type=int, default=0, help="of the random inputs")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=natural, default=0, help="of the random inputs")
+    parser.add_argument("--threads", type=natural, default=1)
 
 
 def run(chosen: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgec.ir import Error, Graph, Kind
 from edgec.lowering import TARGETS, Target, Verification, check_artifact, load_samples
 from edgec.tools import report
-from edgec.tools.arguments import add_model, load_model
+from edgec.tools.arguments import add_model, load_model, natural
 from edgec.tools.progress import compiling_kernels
 
 NAME = "verify"
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="inputs by name, samples along the first axis; random if absent")  # fmt: skip
     parser.add_argument("--per-layer", action="store_true",
                         help="name the first layer that the runtime computes differently")  # fmt: skip
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=natural, default=1)
 
 
 def run(chosen: argparse.Namespace) -> int:
