@@ -102,9 +102,7 @@ class Work:
     bytes: int = 0
 
     def __add__(self, other: Work) -> Work:
-        return Work(
-            self.macs + other.macs, self.flops + other.flops, self.bytes + other.bytes
-        )
+        return Work(self.macs + other.macs, self.flops + other.flops, self.bytes + other.bytes)
 
 
 _REGISTRY: dict[str, type[Op]] = {}
@@ -300,9 +298,7 @@ class Op:
         )
         return made
 
-    def twin(
-        self, operands: Sequence[Value | None], regions: Sequence[Graph], types: Types
-    ) -> Op:
+    def twin(self, operands: Sequence[Value | None], regions: Sequence[Graph], types: Types) -> Op:
         """A new, unlinked op of the same class and attributes. Nothing is checked: it is for
         copying whole graphs."""
         made = type(self).__new__(type(self))

@@ -85,9 +85,7 @@ def save_text(graph: Graph, path: Path, *, comment: str = "") -> None:
     Args:
         comment: one line of text to stand above the graph.
     """
-    constants = {
-        c.weight.digest: c.weight.array for c in graph.constants if not is_inline(c)
-    }
+    constants = {c.weight.digest: c.weight.array for c in graph.constants if not is_inline(c)}
     text = (f"# {comment}\n" if comment else "") + print_graph(graph) + "\n"
     files: list[tuple[Path, Write]] = [(path, lambda p: _write_text(text, p))]
     if constants:

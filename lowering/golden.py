@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def check_artifact(
     graph: Graph,
     runner: Runner,
     *,
-    samples: Sequence[Mapping[str, Array]] | None = None,
+    samples: Iterable[Mapping[str, Array]] | None = None,
     lowered: Graph | None = None,
     per_layer: bool = False,
     threads: int = 1,
@@ -102,10 +102,13 @@ def check_artifact(
         lowered: the graph that was written (or read back), for the comparison of layers.
         per_layer: compare every value that the runtime shows with the reference on ``lowered``.
     """
-    sets = list(samples) if samples is not None else [seeded_inputs(graph)]
+    first: Mapping[str, Array] | None = None
+    count = 0
     executor = Executor(graph, threads=threads)
     worst: dict[str, Comparison] = {}
-    for inputs in sets:
+    for inputs in samples if samples is not None else [seeded_inputs(graph)]:
+        first = first or inputs
+        count += 1
         judge = Judge(graph, inputs, executor=executor)
         actual = runner.run({name: inputs[name] for name in runner.input_names})
         for name in judge.expected:
@@ -116,9 +119,11 @@ def check_artifact(
             if name not in worst or _is_worse(found, worst[name]):
                 worst[name] = found
     difference, compared = None, 0
+    if first is None:
+        raise Error(Kind.USAGE, "there are no inputs to compare on")
     if per_layer and lowered is not None:
-        difference, compared = first_difference(lowered, runner, sets[0])
-    return Verification(worst, len(sets), difference, compared)
+        difference, compared = first_difference(lowered, runner, first)
+    return Verification(worst, count, difference, compared)
 
 
 def _is_worse(a: Comparison, b: Comparison) -> bool:

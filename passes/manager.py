@@ -16,11 +16,11 @@ from edgec.ir import (
     IllegalRewrite,
     Kind,
     Rewriter,
+    collector_paused,
     print_graph,
     save_text,
     verify,
 )
-from edgec.ir.collector import collector_paused
 from edgec.passes.base import Pass
 from edgec.passes.context import Fuel, PassContext, using
 from edgec.passes.driver import Statistics

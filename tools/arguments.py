@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from edgec.ir import Dim, DimError, Error, Graph, Kind, parse_dim, print_graph
+from edgec.ir import Array, Dim, DimError, Error, Graph, Kind, parse_dim, print_graph
+from edgec.lowering import load_samples
 from edgec.passes import Settings
 from edgec.tools import driver
+from edgec.tools.progress import tracked
 
 STANDARD = "-"
 
@@ -93,3 +95,11 @@ def parse_shapes(texts: Sequence[str]) -> Mapping[str, Sequence[Dim]]:
             raise Error(Kind.USAGE, f"the shape {text!r} has a negative dimension")
         found[name] = parsed
     return found
+
+
+def samples_of(chosen: argparse.Namespace, graph: Graph) -> Iterable[Mapping[str, Array]] | None:
+    """The sets of inputs of ``--data``, with a progress bar; None when there is no such option."""
+    if not chosen.data:
+        return None
+    samples = list(load_samples(Path(chosen.data), graph))
+    return tracked(samples, "verifying", len(samples))

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,9 @@ def _settled(graph: Graph, shapes: Shapes, constants: Mapping[str, Any]) -> Grap
     return pinned(graph, shapes)
 
 
-def save(graph: Graph, path: Path) -> None:
+def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     """Write a graph as ``.onnx`` or ``.eir``, by the file name's suffix."""
+    path = Path(path)
     if path.suffix == ".eir":
         save_text(graph, path)
     elif path.suffix == ".onnx":
@@ -102,7 +103,7 @@ def compile(
     *,
     pipeline: str | Sequence[Pass] | None = None,
     verify: bool = False,
-    samples: Sequence[Mapping[str, Array]] | None = None,
+    samples: Iterable[Mapping[str, Array]] | None = None,
     settings: Settings | None = None,
     options: Mapping[str, Any] | None = None,
     threads: int = 1,

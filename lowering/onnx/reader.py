@@ -30,9 +30,9 @@ from edgec.ir import (
     Value,
     collector_paused,
     parse_dim,
+    symbol,
     symbols,
 )
-from edgec.ir.dims import symbol
 from edgec.ir.ops import Reshape
 from edgec.lowering.onnx.functions import expand_functions, function_body
 from edgec.lowering.onnx.node import READERS, Node, Undecided, Unsupported

@@ -23,11 +23,11 @@ from edgec.ir import (
     RuleTable,
     TensorType,
     Value,
+    Weight,
     dtypes,
     write_atomically,
     write_together,
 )
-from edgec.ir.weight import Weight
 from edgec.lowering.onnx.node import load_families
 from edgec.lowering.onnx.tensors import dtype_to_onnx, pack
 

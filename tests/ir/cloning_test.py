@@ -118,7 +118,10 @@ def test_a_clone_never_gives_a_symbol_twice() -> None:
 def test_values_from_outside_a_region_are_not_copied_with_it() -> None:
     copied = parse_graph(DYNAMIC).clone()
     branch = next(region for op in copied.ops for region in op.regions)
-    assert set(branch.free_values) <= {copied.inputs[0], *(r for o in copied.ops for r in o.results)}
+    assert set(branch.free_values) <= {
+        copied.inputs[0],
+        *(r for o in copied.ops for r in o.results),
+    }
 
 
 def test_the_collector_is_paused_and_goes_on_as_before() -> None:

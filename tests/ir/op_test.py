@@ -60,7 +60,7 @@ def x() -> Value:
     return Value(F32, hint="x")
 
 
-# -- operands ---------------------------------------------------------------------------------------
+# -- operands --------------------------------------------------------------------------------------
 
 
 def test_operands_are_read_by_name() -> None:
@@ -91,7 +91,7 @@ def test_an_unknown_field_is_named() -> None:
         Sample(x(), axis=0, speed=3)
 
 
-# -- attributes -------------------------------------------------------------------------------------
+# -- attributes ------------------------------------------------------------------------------------
 
 
 def test_a_required_attribute_is_missed_even_when_others_are_given() -> None:
@@ -139,7 +139,7 @@ def test_an_attribute_of_the_wrong_kind_is_refused(name: str, value: Any) -> Non
         Sample(x(), **fields)
 
 
-# -- copies and traits ------------------------------------------------------------------------------
+# -- copies and traits -----------------------------------------------------------------------------
 
 
 def test_a_copy_carries_everything_but_the_changes() -> None:
@@ -172,7 +172,7 @@ def test_a_name_cannot_be_declared_twice() -> None:
         type("Again", (Op,), {}, name="act.relu")
 
 
-# -- types ------------------------------------------------------------------------------------------
+# -- types -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dims", [(-1,), (2.0,), ("N",), (None,), (np.float32(1),)], ids=str)

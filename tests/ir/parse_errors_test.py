@@ -19,15 +19,27 @@ CASES = [
     ("graph g(%x: f32[2]) {\n  %y = act.rleu %x\n  return y=%y\n}", 2, "there is no op 'act.rleu'"),
     ("graph g(%x: f32[2]) {\n  return y=%z\n}", 2, "%z is used before it is defined"),
     ("graph g(%x: f32[2]) {\n  %x = act.relu %x\n  return y=%x\n}", 2, "%x is defined twice"),
-    ("graph g(%x: f32[2]) {\n  %y = act.relu %x : f32[3]\n  return y=%y\n}", 2, "the text says f32[3]"),
+    (
+        "graph g(%x: f32[2]) {\n  %y = act.relu %x : f32[3]\n  return y=%y\n}",
+        2,
+        "the text says f32[3]",
+    ),
     ("graph g(%x: f32[2]) {\n  %y = act.relu %x : f32[2], f32[2]\n  return y=%y\n}", 2, "2 types"),
-    ("graph g(%x: f32[2]) {\n  %y, %z = act.relu %x\n  return y=%y\n}", 2, "has 1 results, found 2"),
+    (
+        "graph g(%x: f32[2]) {\n  %y, %z = act.relu %x\n  return y=%y\n}",
+        2,
+        "has 1 results, found 2",
+    ),
     ("graph g(%x: f32[2]) {\n  %y = act.relu %x, %x\n  return y=%y\n}", 2, "takes 1 operands"),
     ("graph g(%x: f32[2]) {\n  %y = act.relu %x, speed=3\n  return y=%y\n}", 2, "'speed'"),
     ("graph g(%x: f32[2]) {\n  %y = move.concat [%x], axis=1.5\n  return y=%y\n}", 2, "axis"),
     ("graph g(%x: f32[2]) {\n  %y = math.add %x, f32[2](1.0)\n  return y=%y\n}", 2, "2 elements"),
     ("graph g(%x: f32[2]) {\n  %y = math.add %x, f32[N](1.0)\n  return y=%y\n}", 2, "integer dims"),
-    ("graph g(%x: f32[2]) {\n  %y = math.add %x, f32[3](1,2,3)\n  return y=%y\n}", 2, "do not broadcast"),
+    (
+        "graph g(%x: f32[2]) {\n  %y = math.add %x, f32[3](1,2,3)\n  return y=%y\n}",
+        2,
+        "do not broadcast",
+    ),
     ("graph g(%x: f32[2]) {\n  %y = act.relu %x\n}", 3, "has no return"),
     ("graph g(%x: f32[2]) {\n  return y=%x\n  return y=%x\n}", 3, "expected '}' after the return"),
     ("graph g(%x: f23[2]) { return y=%x }", 1, "f23"),
@@ -42,7 +54,7 @@ CASES = [
     ("graph g(%x: i8[2]q(0.0,0,-128,127)) { return y=%x }", 1, "positive and finite"),
     ("graph g(%x: i8[2]q(1.0|2.0|3.0,0|0|0,-128,127,axis=0)) { return y=%x }", 1, "2 slices"),
     ("", 1, "expected 'graph'"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "line", "words"), CASES, ids=[case[2] for case in CASES])
@@ -72,9 +84,37 @@ def test_a_mangled_text_reads_or_is_refused(data: st.DataObject) -> None:
     """Any slice of a sound text replaced by any other gives a graph or an Error, nothing else."""
     begin = data.draw(st.integers(0, len(SOUND)))
     end = data.draw(st.integers(begin, min(begin + 12, len(SOUND))))
-    pieces = st.sampled_from(["", " ", "%", "@w[9]", "f32[", "]", "(", ")", "{", "}", "[", ",", "=",
-                              ":", "-1", "1e999", "nan", '"', "'", "<", "<N>", "i64[1](7)", "\\",
-                              "graph", "sha256:", "99999999999999999999", "q(1.0,0,0,1)"])  # fmt: skip
+    pieces = st.sampled_from(
+        [
+            "",
+            " ",
+            "%",
+            "@w[9]",
+            "f32[",
+            "]",
+            "(",
+            ")",
+            "{",
+            "}",
+            "[",
+            ",",
+            "=",
+            ":",
+            "-1",
+            "1e999",
+            "nan",
+            '"',
+            "'",
+            "<",
+            "<N>",
+            "i64[1](7)",
+            "\\",
+            "graph",
+            "sha256:",
+            "99999999999999999999",
+            "q(1.0,0,0,1)",
+        ]
+    )
     text = SOUND[:begin] + data.draw(pieces | st.text(max_size=3)) + SOUND[end:]
     try:
         graph = parse_graph(text)

@@ -136,7 +136,7 @@ def test_replace_with_puts_the_new_op_where_the_old_one_was() -> None:
 def test_set_operand_refuses_another_type() -> None:
     graph, (_, add, _) = chain()
     other = Rewriter(graph).add_input("u", TensorType(dtypes.i32, (2, 3)))
-    with pytest.raises(IllegalRewrite, match="operand a of|operand x of|i32"):
+    with pytest.raises(IllegalRewrite, match="i32"):
         Rewriter(graph).set_operand(add, 0, other)
 
 
@@ -249,7 +249,7 @@ def test_the_listener_hears_of_insertions_changes_and_erasures() -> None:
 
 
 def test_the_listener_hears_that_a_producer_lost_a_use() -> None:
-    graph, (relu, add, sigmoid) = chain()
+    graph, (relu, _, sigmoid) = chain()
     listener = Recorder()
     Rewriter(graph, listener=listener).replace(sigmoid, relu.result)
     assert ("use_changed", "math.add") in listener.told

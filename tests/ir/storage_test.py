@@ -111,7 +111,7 @@ def test_a_graph_may_be_saved_over_the_file_it_was_read_from(tmp_path: Path) -> 
     assert weight(mapped).weight.same_as(weight(load_text(tmp_path / "a.eir")).weight)
 
 
-# -- what is corrupt --------------------------------------------------------------------------------
+# -- what is corrupt -------------------------------------------------------------------------------
 
 
 def test_a_missing_sidecar_is_named(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_text(tmp_path / "a.eir")
 
 
-# -- the disk refuses -------------------------------------------------------------------------------
+# -- the disk refuses ------------------------------------------------------------------------------
 
 
 def test_a_full_disk_keeps_the_earlier_files_and_leaves_nothing_partial(tmp_path: Path) -> None:

@@ -53,11 +53,11 @@ def test_a_subclass_has_a_cell_of_its_own() -> None:
 
 def test_two_rules_for_one_op_are_refused() -> None:
     made = table()
-    with pytest.raises(TypeError, match="two entries for act.relu"):
+    with pytest.raises(TypeError, match=r"two entries for act\.relu"):
         made.rule(Relu)(lambda: "again")
-    with pytest.raises(TypeError, match="two entries for math.add"):
+    with pytest.raises(TypeError, match=r"two entries for math\.add"):
         made.rule(Add)(lambda: "again")
-    with pytest.raises(TypeError, match="two entries for act.relu"):
+    with pytest.raises(TypeError, match=r"two entries for act\.relu"):
         made.refuse(Relu, why="no")
 
 

@@ -58,7 +58,7 @@ class Tagged(Op):
         return (self.x.type,)
 
 
-@pytest.fixture()
+@pytest.fixture
 def tagged(monkeypatch: pytest.MonkeyPatch) -> type[Tagged]:
     """``Tagged`` as a declared op, for one test."""
     monkeypatch.setattr(Tagged, "op_name", "test.tagged")
@@ -101,8 +101,31 @@ def test_any_text_may_be_a_name(graph_name: str, name: str, output: str, node: s
     assert (op.loc, found.metadata) == ((node, output), {name: output})
 
 
-@pytest.mark.parametrize("name", ["nan", "inf", "nan.1", "-inf", "q", "loc", "return", "meta", "f32",
-                                  "graph", "_", "0", "1e5", "²", "a:0", "a=b", "%a", '"', "\\", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nan",
+        "inf",
+        "nan.1",
+        "-inf",
+        "q",
+        "loc",
+        "return",
+        "meta",
+        "f32",
+        "graph",
+        "_",
+        "0",
+        "1e5",
+        "²",
+        "a:0",
+        "a=b",
+        "%a",
+        '"',
+        "\\",
+        "",
+    ],
+)
 def test_names_that_look_like_syntax_read_back(name: str) -> None:
     b = Builder(name)
     x = b.input(name or "x", dtypes.f32, (2,))
@@ -268,7 +291,7 @@ def test_minus_zero_is_not_the_default_zero(tagged: type[Tagged]) -> None:
     assert "scales=[-0.0,0.0]" in print_graph(graph)
 
 
-# -- regions and hand-written text ------------------------------------------------------------------
+# -- regions and hand-written text -----------------------------------------------------------------
 
 
 def test_regions_read_back_and_see_the_values_around_them() -> None:
@@ -303,7 +326,9 @@ def test_an_output_without_a_name_gets_that_of_its_value() -> None:
 
 
 def test_types_may_be_left_out_and_comments_put_in() -> None:
-    graph = parse_graph("# a comment\ngraph g(%x: f32[2]) { # another\n %a = act.relu %x return %a }")
+    graph = parse_graph(
+        "# a comment\ngraph g(%x: f32[2]) { # another\n %a = act.relu %x return %a }"
+    )
     verify(graph)
 
 

@@ -8,7 +8,19 @@ import re
 
 import pytest
 
-from edgec.ir import ANY, Error, Finding, Graph, Kind, Op, Return, Types, Value, operand, parse_graph
+from edgec.ir import (
+    ANY,
+    Error,
+    Finding,
+    Graph,
+    Kind,
+    Op,
+    Return,
+    Types,
+    Value,
+    operand,
+    parse_graph,
+)
 from edgec.ir import verify as check
 from edgec.ir.ops import Relu
 from edgec.ir.verify import INVARIANTS, violations

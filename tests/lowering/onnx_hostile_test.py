@@ -43,7 +43,7 @@ def relu_model(**changes: object) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
 
 
-# -- random damage ----------------------------------------------------------------------------------
+# -- random damage ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("damage", ["bytes", "fields"])
@@ -75,12 +75,14 @@ def test_a_damaged_real_model_is_read_or_refused(models: Path) -> None:
         readable(damaged(model, rng).SerializeToString())
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00", b"PK\x03\x04", b"\xff" * 100, b"graph", b"\x08\x07"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00", b"PK\x03\x04", b"\xff" * 100, b"graph", b"\x08\x07"]
+)
 def test_what_is_no_model_is_refused(content: bytes) -> None:
     assert not readable(content)
 
 
-# -- chosen damage ------------------------------------------------------------------------------------
+# -- chosen damage ---------------------------------------------------------------------------------
 
 
 def refused(change: Callable[[onnx.ModelProto], object], words: str) -> None:
@@ -116,7 +118,9 @@ def test_two_inputs_of_one_name_are_refused() -> None:
 
 
 def test_two_outputs_of_one_name_are_refused() -> None:
-    refused(lambda m: m.graph.output.append(m.graph.output[0]), "names must be present and different")
+    refused(
+        lambda m: m.graph.output.append(m.graph.output[0]), "names must be present and different"
+    )
 
 
 def test_a_missing_initializer_is_named() -> None:
@@ -201,7 +205,7 @@ def test_functions_that_double_at_every_call_are_refused() -> None:
     assert not readable(model.SerializeToString())
 
 
-# -- external data ------------------------------------------------------------------------------------
+# -- external data ---------------------------------------------------------------------------------
 
 
 def external(folder: Path, location: str, **fields: object) -> Path:
@@ -218,7 +222,7 @@ def external(folder: Path, location: str, **fields: object) -> Path:
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The model's folder, with a secret beside it and weights inside."""
     (tmp_path / "secret").write_bytes(bytes(16))
@@ -235,15 +239,15 @@ def test_external_data_in_the_folder_is_read(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "location",
-    ["../secret", "sub/../../secret", "./../secret", "..\\secret", "sub\\..\\..\\secret", "C:secret",
-     "C:\\secret", "//host/secret", "", ".", "..", "w.bin\x00", "/etc/hostname", "file:///etc/hostname",
+    ["../secret", "sub/../../secret", "./../secret", "..\\secret", "sub\\..\\..\\secret",
+     "C:secret", "C:\\secret", "//host/secret", "", ".", "..", "w.bin\x00", "/etc/hostname", "file:///etc/hostname",
      "absolute"],
 )  # fmt: skip
 def test_external_data_outside_the_folder_is_refused(folder: Path, location: str) -> None:
     (folder / "sub").mkdir()
     if location == "absolute":
         location = str(folder.parent / "secret")
-    with pytest.raises(Error, match="outside the model's folder|not a regular file"):
+    with pytest.raises(Error, match=r"outside the model's folder|not a regular file"):
         read_onnx(external(folder, location))
 
 
@@ -319,15 +323,23 @@ def test_a_gigabyte_of_external_weights_is_mapped_and_not_read(tmp_path: Path) -
     for index in range(count):
         tensor = TensorProto(name=f"w{index}", data_type=TensorProto.FLOAT, dims=[each])
         tensor.data_location = TensorProto.EXTERNAL
-        for key, value in (("location", "w.bin"), ("offset", index * each * 4), ("length", each * 4)):
+        for key, value in (
+            ("location", "w.bin"),
+            ("offset", index * each * 4),
+            ("length", each * 4),
+        ):
             tensor.external_data.add(key=key, value=str(value))
         tensors.append(tensor)
         nodes.append(helper.make_node("Add", [f"y{index - 1}" if index else "x", f"w{index}"],
                                       [f"y{index}"]))  # fmt: skip
-    info = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [each]) for n in ("x", f"y{count - 1}")]
+    info = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [each]) for n in ("x", f"y{count - 1}")
+    ]
     graph = helper.make_graph(nodes, "g", info[:1], info[1:], tensors)
     path = tmp_path / "model.onnx"
-    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString())
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+    )
     with (tmp_path / "w.bin").open("wb") as file:
         file.truncate(count * each * 4)
     before = resident()

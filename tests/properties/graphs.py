@@ -103,7 +103,7 @@ def channels(value: Value) -> int:
     return count
 
 
-# -- steps --------------------------------------------------------------------------------------------
+# -- steps -----------------------------------------------------------------------------------------
 
 
 def unary(d: Drawing) -> None:
@@ -232,12 +232,12 @@ def branch(d: Drawing) -> None:
 
 
 STEPS: tuple[Step, ...] = (
-    unary, clip, binary, binary, with_constant, nothing, conv, batch_norm, pool, transposes, to_rows,
-    matmul, concat, split, cut, reduction, softmax, branch,
+    unary, clip, binary, binary, with_constant, nothing, conv, batch_norm, pool, transposes,
+    to_rows, matmul, concat, split, cut, reduction, softmax, branch,
 )  # fmt: skip
 
 
-# -- graphs -------------------------------------------------------------------------------------------
+# -- graphs ----------------------------------------------------------------------------------------
 
 
 @st.composite
@@ -263,6 +263,9 @@ def inputs_of(graph: Graph, seed: int = 0) -> dict[str, Array]:
     for value in graph.inputs:
         shape = tuple(dim if isinstance(dim, int) else 2 for dim in value.type.dims)
         numbers = rng.standard_normal(shape)
-        found[value.hint] = np.asarray(numbers.astype(value.type.dtype.numpy) if
-                                       value.type.dtype.is_float else rng.random(shape) < 0.5)  # fmt: skip
+        found[value.hint] = np.asarray(
+            numbers.astype(value.type.dtype.numpy)
+            if value.type.dtype.is_float
+            else rng.random(shape) < 0.5
+        )
     return found

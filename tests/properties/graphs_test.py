@@ -37,7 +37,7 @@ def weights(graph: Graph) -> dict[str, Array]:
     return {constant.weight.digest: constant.array for constant in graph.constants}
 
 
-# -- text and clones --------------------------------------------------------------------------------
+# -- text and clones -------------------------------------------------------------------------------
 
 
 @examples(60)
@@ -67,7 +67,7 @@ def test_clones_are_equal_and_apart(graph: Graph) -> None:
     assert print_graph(graph) == text
 
 
-# -- edits --------------------------------------------------------------------------------------------
+# -- edits -----------------------------------------------------------------------------------------
 
 
 def slow_uses(graph: Graph) -> dict[Value, set[Use]]:
@@ -137,7 +137,7 @@ def test_legal_edits_keep_the_graph_well_formed(graph: Graph, data: st.DataObjec
             assert value.use_count == len(uses)
 
 
-# -- passes -------------------------------------------------------------------------------------------
+# -- passes ----------------------------------------------------------------------------------------
 
 
 def keeps_numbers(cls: type[Pass]) -> bool:
@@ -159,7 +159,11 @@ def largest(graph: Graph, inputs: Mapping[str, Array]) -> float:
 
 
 def assert_close(
-    actual: Mapping[str, Array], expected: Mapping[str, Array], before: Graph, inputs: Any, ulp: float
+    actual: Mapping[str, Array],
+    expected: Mapping[str, Array],
+    before: Graph,
+    inputs: Any,
+    ulp: float,
 ) -> None:
     allowed = tolerance_of(before, ulp).relative * largest(before, inputs)
     for name, array in expected.items():
@@ -215,7 +219,7 @@ def test_a_rewrite_limit_stops_anywhere_and_the_graph_is_sound(graph: Graph, lim
     assert_close(Executor(graph.clone()).run(inputs), expected, before, inputs, 1.0)
 
 
-# -- ONNX ---------------------------------------------------------------------------------------------
+# -- ONNX ------------------------------------------------------------------------------------------
 
 
 @examples(40)

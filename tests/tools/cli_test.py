@@ -57,7 +57,7 @@ def edgec_command(*arguments: str) -> int:
     return cli.main(list(arguments))
 
 
-# -- every command ------------------------------------------------------------------------------------
+# -- every command ---------------------------------------------------------------------------------
 
 CALLS = {
     "compile": ["m.onnx", "-o", "out.onnx", "--verify"],
@@ -77,7 +77,9 @@ def test_every_command_is_called_here() -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_command_succeeds_and_says_something(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_succeeds_and_says_something(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert edgec_command(name, *CALLS[name]) == FINE
     assert len(capsys.readouterr().out) > 10
 
@@ -106,7 +108,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert edgec.__version__ in capsys.readouterr().out
 
 
-# -- exit codes ---------------------------------------------------------------------------------------
+# -- exit codes ------------------------------------------------------------------------------------
 
 
 def test_1_an_artifact_that_computes_something_else(here: Path) -> None:
@@ -203,7 +205,7 @@ def test_a_model_that_does_not_fit_into_memory_is_no_traceback(
     assert "not enough memory" in capsys.readouterr().err
 
 
-# -- standard input and output --------------------------------------------------------------------------
+# -- standard input and output ---------------------------------------------------------------------
 
 
 def feed(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
@@ -222,7 +224,10 @@ def test_text_goes_from_standard_input_to_standard_output(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     feed(monkeypatch, TEXT.encode())
-    assert edgec_command("opt", "-", "-p", "O2", "-o", "-", "--time", "--near-misses", "--json") == FINE
+    assert (
+        edgec_command("opt", "-", "-p", "O2", "-o", "-", "--time", "--near-misses", "--json")
+        == FINE
+    )
     captured = capsys.readouterr()
     graph = parse_graph(captured.out)
     verify(graph)
@@ -245,7 +250,7 @@ def test_a_compiled_model_goes_to_standard_output_and_messages_do_not(
     assert sorted(os.listdir(here)) == ["m.eir", "m.onnx"]
 
 
-# -- files ----------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------------------
 
 
 def test_outputs_are_written_by_name(here: Path) -> None:
@@ -285,7 +290,9 @@ def test_an_interrupted_write_leaves_the_earlier_file(
     assert sorted(os.listdir(here)) == ["m.eir", "m.onnx", "out.onnx"]
 
 
-def test_a_failed_check_leaves_the_earlier_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_check_leaves_the_earlier_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (here / "out.onnx").write_bytes(b"earlier")
     other = parse_graph(TEXT.replace("act.relu %x", "math.neg %x"))
 
@@ -298,7 +305,10 @@ def test_a_failed_check_leaves_the_earlier_file(here: Path, monkeypatch: pytest.
 
 
 def test_the_graph_after_every_pass_is_kept(here: Path) -> None:
-    assert edgec_command("compile", "m.onnx", "-o", "o.onnx", "-p", "cleanup,dce", "--save-ir", "ir") == FINE
+    assert (
+        edgec_command("compile", "m.onnx", "-o", "o.onnx", "-p", "cleanup,dce", "--save-ir", "ir")
+        == FINE
+    )
     assert sorted(os.listdir(here / "ir")) == ["00-cleanup.eir", "01-dce.eir"]
 
 
@@ -316,7 +326,7 @@ def test_a_symbol_is_pinned_from_the_command_line(
     assert (summary["inputs"], summary["outputs"]) == (["x: f32[7,3]"], ["y: f32[7,3]"])
 
 
-# -- watching passes --------------------------------------------------------------------------------------
+# -- watching passes -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -332,7 +342,7 @@ class Crash(Pass):
                    "Error": Error(Kind.PASS, "oh", instead="do something")}[self.error]  # fmt: skip
 
 
-@pytest.fixture()
+@pytest.fixture
 def crash(monkeypatch: pytest.MonkeyPatch) -> None:
     """``Crash`` as a declared pass, for one test."""
     monkeypatch.setattr(Crash, "name", "crash")

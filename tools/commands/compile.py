@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, redi
 from pathlib import Path
 
 from edgec.ir import Error, Kind
-from edgec.lowering import load_samples, target_named
+from edgec.lowering import target_named
 from edgec.passes import PIPELINES
 from edgec.tools import driver, report
 from edgec.tools.arguments import (
@@ -21,6 +21,7 @@ from edgec.tools.arguments import (
     add_watching,
     load_model,
     natural,
+    samples_of,
     settings_of,
 )
 from edgec.tools.progress import compiling_kernels
@@ -55,7 +56,7 @@ def run(chosen: argparse.Namespace) -> int:
     begin = time.perf_counter()
     graph = load_model(chosen.model, chosen.input_shape)
     read = time.perf_counter() - begin
-    samples = list(load_samples(Path(chosen.data), graph)) if chosen.data else None
+    samples = samples_of(chosen, graph)
     options = {"opset": chosen.opset} if chosen.opset else {}
     with _destination(chosen.output, target.suffix) as path, compiling_kernels():
         compiled = driver.compile(
@@ -85,9 +86,7 @@ def _destination(text: str, suffix: str) -> Iterator[Path]:
         path = Path(folder) / f"model{suffix}"
         yield path
         if len(_files_of(path)) > 1:
-            raise Error(
-                Kind.USAGE, "this model takes several files", instead=f"-o model{suffix}"
-            )
+            raise Error(Kind.USAGE, "this model takes several files", instead=f"-o model{suffix}")
         sys.stdout.buffer.write(path.read_bytes())
         sys.stdout.buffer.flush()
 

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from edgec.ir import Error, Graph, Kind
-from edgec.lowering import TARGETS, Target, Verification, check_artifact, load_samples
+from edgec.lowering import TARGETS, Target, Verification, check_artifact
 from edgec.tools import report
-from edgec.tools.arguments import add_model, load_model, natural
+from edgec.tools.arguments import add_model, load_model, natural, samples_of
 from edgec.tools.progress import compiling_kernels
 
 NAME = "verify"
@@ -33,7 +33,7 @@ def run(chosen: argparse.Namespace) -> int:
     target = target_of(artifact)
     target.runtime.require()
     graph = load_model(chosen.model, chosen.input_shape)
-    samples = list(load_samples(Path(chosen.data), graph)) if chosen.data else None
+    samples = samples_of(chosen, graph)
     lowered = _lowered(artifact, chosen) if chosen.per_layer else None
     with compiling_kernels():
         found = check_artifact(
