@@ -31,7 +31,7 @@ conformance: $(STAMP)  ## ONNX's published cases, all kinds
 	$(BIN)/python tests/conformance/suite.py --all
 
 fuzz: $(STAMP)  ## random graphs and pass lists, open-ended, seed printed; SECONDS=600
-	$(BIN)/python -m pytest tests/properties --hypothesis-seed=random -o addopts= --import-mode=importlib
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties --hypothesis-seed=random
 
 docs: $(STAMP)  ## regenerate the generated pages
 	$(BIN)/python -m edgec.tools.staledocs --write

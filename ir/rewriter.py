@@ -6,7 +6,8 @@ source locations, bumps ``graph.version`` and tells the listener (the pattern dr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from edgec.ir.graph import Graph, Return
@@ -91,6 +92,15 @@ class Rewriter:
     def locate(self, loc: tuple[str, ...]) -> None:
         """What is inserted from now on also comes from these source nodes."""
         self._loc = merged(loc, self._loc)
+
+    @contextmanager
+    def located(self, loc: tuple[str, ...]) -> Iterator[None]:
+        """What is inserted inside the block comes from these source nodes only."""
+        outer, self._loc = self._loc, loc
+        try:
+            yield
+        finally:
+            self._loc = outer
 
     # -- replacing ------------------------------------------------------------------------------
 

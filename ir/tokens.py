@@ -137,7 +137,7 @@ class Tokens:
     def string(self) -> str:
         if self.kind != "string":
             self.wanted("a quoted text")
-        return str(json.loads(self.advance()))
+        return quoted(self.advance())
 
     def sigil(self) -> str:
         if self.kind != "sigil":
@@ -145,8 +145,15 @@ class Tokens:
         text = self.advance()
         if text[1] != '"':
             return text
-        name = str(json.loads(text[1:]))
+        name = quoted(text[1:])
         return text[0] + (json.dumps(name) if is_number(name) or name[:1] == '"' else name)
+
+
+def quoted(text: str) -> str:
+    """What a JSON string says. Raises ValueError when that is no text (half a character)."""
+    found = str(json.loads(text))
+    found.encode()
+    return found
 
 
 def _parsed(parts: list[str]) -> tuple[Dim, ...]:

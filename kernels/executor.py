@@ -112,6 +112,8 @@ class Executor:
         for value, array in zip(self.graph.inputs, arrays, strict=True):
             self._bind(value.type, array, scope)
             scope.arrays[value] = array
+        for value, array in zip(self.graph.inputs, arrays, strict=True):
+            self._bind(value.type, array, scope)  # dims that all symbols together decide
         with _thread_pools().limit(limits=self.threads, user_api="blas"):
             results = self._execute(self.graph, scope, tap)
         owned = [np.array(result, copy=True) for result in results]

@@ -83,8 +83,12 @@ class PassManager:
         self.settings = settings or Settings()
         self.output = output
 
-    def run(self, graph: Graph) -> list[PassReport]:
+    def run(self, graph: Graph, *, pristine: Graph | None = None) -> list[PassReport]:
         """Run every pass on the graph, in place; one report per pass.
+
+        Args:
+            pristine: the same graph, which nobody changes meanwhile, for the reproducer of a pass
+                that fails; a clone is made when there is none.
 
         Raises:
             Error: a pass's needs are not met, it failed, it left a malformed graph, or it broke
@@ -93,13 +97,14 @@ class PassManager:
         verify(graph)
         fuel = Fuel(self.settings.rewrite_limit)
         judge = self._judge(graph)
-        original = graph.clone() if self.settings.repro and self.passes else None
+        if pristine is None and self.settings.repro and self.passes:
+            pristine = graph.clone()
         reports: list[PassReport] = []
         for index, one in enumerate(self.passes):
             try:
                 reports.append(self._run_one(graph, index, one, fuel, judge))
             except _FAILURES as error:
-                raise self._failed(index, original, error) from error
+                raise self._failed(index, pristine, error) from error
         return reports
 
     def _run_one(
@@ -147,11 +152,13 @@ class PassManager:
             self.settings.save_ir.mkdir(parents=True, exist_ok=True)
             save_text(graph, self.settings.save_ir / f"{index:02}-{report.name}.eir")
 
-    def _failed(self, index: int, original: Graph | None, error: Exception) -> Error:
+    def _failed(self, index: int, pristine: Graph | None, error: Exception) -> Error:
         """The error of a pass that failed, with a reproducer: the graph before the first pass, and
         the passes up to this one."""
         one = self.passes[index]
-        command = "" if original is None else self._reproducer(original, index)
+        command = ""
+        if pristine is not None and self.settings.repro is not None:
+            command = self._reproducer(pristine, self.settings.repro, index)
         if isinstance(error, Error):
             hints = [error.instead, command and f"to reproduce: {command}"]
             return Error(error.kind, f"in pass {one.name!r}: {error.message}", error.findings,
@@ -162,16 +169,14 @@ class PassManager:
             Kind.PASS, f"pass {one.name!r} (number {index}) failed", [finding], instead=command
         )
 
-    def _reproducer(self, original: Graph, index: int) -> str:
+    def _reproducer(self, pristine: Graph, path: Path, index: int) -> str:
         """Write the reproducer; returns the command that runs it, which is also its first line."""
-        path = self.settings.repro
-        assert path is not None
         limit = self.settings.rewrite_limit
         command = f"edgec opt {path} -p '{','.join(map(str, self.passes[: index + 1]))}'"
         command += f" --rewrite-limit {limit}" if limit is not None else ""
         command += " --check-numerics" if self.settings.check_numerics else ""
         command += " --verify-each" if self.settings.verify_each else ""
-        save_text(original, path, comment=command)
+        save_text(pristine, path, comment=command)
         return command
 
 

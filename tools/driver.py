@@ -89,11 +89,15 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
 
 
 def optimize(
-    graph: Graph, pipeline: str | Sequence[Pass] = "O2", settings: Settings | None = None
+    graph: Graph,
+    pipeline: str | Sequence[Pass] = "O2",
+    settings: Settings | None = None,
+    *,
+    pristine: Graph | None = None,
 ) -> list[PassReport]:
-    """Run a pipeline on a graph, in place."""
+    """Run a pipeline on a graph, in place. ``pristine`` as in ``PassManager.run``."""
     passes = parse_pipeline(pipeline) if isinstance(pipeline, str) else pipeline
-    return PassManager(passes, settings, output=_to_stderr).run(graph)
+    return PassManager(passes, settings, output=_to_stderr).run(graph, pristine=pristine)
 
 
 def compile(
@@ -132,7 +136,8 @@ def compile(
     seconds: dict[str, float] = {}
     lowered = graph.clone()
     with _timed(seconds, "optimize"):
-        reports = optimize(lowered, pipeline if pipeline is not None else to.pipeline, settings)
+        chosen = pipeline if pipeline is not None else to.pipeline
+        reports = optimize(lowered, chosen, settings, pristine=graph)
         legalize(lowered, to)
     verification = None
     with staged(path) as stage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgec.ir import dtypes
-from edgec.ir.op import Ints, Op, OpError, Types, attr, operand
+from edgec.ir.op import Ints, Op, OpError, Types, Work, attr, operand
 from edgec.ir.ops.common import require_dim, require_rank, same_dtype
 from edgec.ir.sampling import FLOATS, Sampler
 from edgec.ir.value import Value
@@ -81,6 +81,11 @@ class RoiAlign(Op, name="nn.roi_align"):
             raise OpError(f"ratio is at least 0, found {self.ratio}")
         if self.batch_indices.type.dtype is not dtypes.i64:
             raise OpError(f"batch_indices want i64, found {self.batch_indices.type}")
+
+    def work(self) -> Work:
+        """Four neighbours for each sample; as many samples as pixels count as two by two."""
+        samples = (self.ratio or 2) ** 2
+        return Work(macs=4 * samples * self.result.type.elements(), bytes=super().work().bytes)
 
     @classmethod
     def samples(cls, draw: Sampler) -> Op:

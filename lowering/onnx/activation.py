@@ -28,6 +28,7 @@ from edgec.ir.ops import (
     Tanh,
     ThresholdedRelu,
 )
+from edgec.lowering.onnx.legacy import begun_at
 from edgec.lowering.onnx.node import READERS, Node, ReadRule
 from edgec.lowering.onnx.typed import step, typed_node
 from edgec.lowering.onnx.writer import WRITERS, Operand, Writer
@@ -92,7 +93,11 @@ def write_celu(op: Celu, w: Writer) -> None:
 
 @READERS.rule("PRelu")
 def read_prelu(node: Node) -> Value:
-    return node.add(PRelu(node.input(0), node.input(1))).result
+    """Before opset 7 the slopes are those of the channels, or of all elements."""
+    x, slope = node.input(0), node.input(1)
+    if node.opset < 7 and slope.type.rank == 1 and slope.type.dims != (1,):
+        slope = begun_at(node, x, slope, 1)
+    return node.add(PRelu(x, slope)).result
 
 
 @WRITERS.rule(PRelu)

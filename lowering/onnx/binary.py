@@ -30,6 +30,7 @@ from edgec.ir.ops import (
     Xor,
 )
 from edgec.lowering.onnx.binary_forms import write_floor_mod, write_signed_shift
+from edgec.lowering.onnx.legacy import second_operand
 from edgec.lowering.onnx.node import READERS, Node, ReadRule, Unsupported
 from edgec.lowering.onnx.typed import typed_node
 from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Writer
@@ -57,7 +58,11 @@ FIRST_OPSETS.update(dict.fromkeys((BitAnd, BitOr, BitXor), lambda op: 18))
 
 
 def _reader(cls: type[Binary]) -> ReadRule:
-    return lambda node: node.add(cls(node.input(0), node.input(1))).result
+    def read(node: Node) -> Value:
+        x, y = node.input(0), node.input(1)
+        return node.add(cls(x, second_operand(node, x, y))).result
+
+    return read
 
 
 for _cls, _op_type in NAMES.items():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgec.ir import ANY, Graph, TensorType, Value, known_ints
-from edgec.ir.ops import If, Loop, Scan
+from edgec.ir.ops import Concat, If, Loop, Reshape, Scan, Slice
 from edgec.ir.ops.common import normalized_axis
 from edgec.ir.ops.control import CONDITION, COUNT
 from edgec.lowering.onnx.node import READERS, Node, Read, Undecided, Unsupported
@@ -113,8 +115,12 @@ def write_loop(op: Loop, w: Writer) -> None:
 @READERS.rule("Scan")
 def read_scan(node: Node) -> Read:
     if node.opset < 9:
-        raise Unsupported("Scan before opset 9 has a batch axis", "convert to opset 9 or later")
-    values = tuple(node.present())
+        return _read_batched_scan(node)
+    directions = node.ints("scan_input_directions", ())
+    return node.add(_scan(node, tuple(node.present()), directions)).results
+
+
+def _scan(node: Node, values: tuple[Value, ...], directions: Sequence[int]) -> Scan:
     count = node.int("num_scan_inputs")
     if not 1 <= count <= len(values):
         raise Unsupported(f"{count} scan inputs of {len(values)}")
@@ -127,18 +133,45 @@ def read_scan(node: Node) -> Read:
     body = _body(node, (), states, 0, slices)
     outputs = body.outputs[len(states) :]
     into = node.ints("scan_output_axes", (0,) * len(outputs))
-    op = Scan(
+    return Scan(
         values,
         scan_inputs=count,
         input_axes=_unless_zero(axes),
         output_axes=_unless_zero(
             [normalized_axis(a, y.type.rank + 1) for a, y in zip(into, outputs, strict=True)]
         ),
-        input_directions=_unless_zero(node.ints("scan_input_directions", ())),
+        input_directions=_unless_zero(directions),
         output_directions=_unless_zero(node.ints("scan_output_directions", ())),
         regions=(body,),
     )
-    return node.add(op).results
+
+
+def _read_batched_scan(node: Node) -> Read:
+    """Before opset 9 every value has a batch axis in front: a scan for each entry of it."""
+    if node.optional(0) is not None:
+        raise Unsupported("sequences of different lengths", "convert to opset 9 or later")
+    values = [node.input(index) for index in range(1, len(node.inputs))]
+    batch = values[0].type.dims[0] if values and values[0].type.rank else None
+    if not isinstance(batch, int) or batch < 1:
+        raise Unsupported("the size of the batch is not known", "fix it with input_shapes")
+    directions = node.ints("directions", ())
+    results = [
+        node.add(_scan(node, tuple(_entry(node, x, i) for x in values), directions)).results
+        for i in range(batch)
+    ]
+    return [_stacked(node, parts) for parts in zip(*results, strict=True)]
+
+
+def _entry(node: Node, x: Value, index: int) -> Value:
+    """x[index]"""
+    begin, end = node.const([index], np.int64), node.const([index + 1], np.int64)
+    row = x if x.type.dims[0] == 1 else node.add(Slice(x, begin, end, axes=(0,))).result
+    return node.add(Reshape(row, to=x.type.dims[1:])).result
+
+
+def _stacked(node: Node, parts: Sequence[Value]) -> Value:
+    rows = tuple(node.add(Reshape(part, to=(1, *part.type.dims))).result for part in parts)
+    return rows[0] if len(rows) == 1 else node.add(Concat(rows, axis=0)).result
 
 
 def _without(type: TensorType, axis: int) -> TensorType:

@@ -22,7 +22,7 @@ from edgec.lowering.onnx import col2im as _col2im  # noqa: F401  (fills the tabl
 from edgec.lowering.onnx import reshape as _reshape  # noqa: F401
 from edgec.lowering.onnx.layouts import write_channels_first
 from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
-from edgec.lowering.onnx.typed import first_opset
+from edgec.lowering.onnx.typed import first_opset, typed_node
 from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, CannotWrite, Writer
 
 FIRST_OPSETS[Transpose] = lambda op: first_opset("Transpose", [op.x])
@@ -64,7 +64,7 @@ def read_expand(node: Node) -> Value:
 
 @WRITERS.rule(Expand)
 def write_expand(op: Expand, w: Writer) -> None:
-    w.node("Expand", [op.x, op.shape], op.results)
+    typed_node(w, "Expand", [op.x, op.shape], op.result)
 
 
 @READERS.rule("Tile")
@@ -74,7 +74,7 @@ def read_tile(node: Node) -> Value:
 
 @WRITERS.rule(Tile)
 def write_tile(op: Tile, w: Writer) -> None:
-    w.node("Tile", [op.x, op.repeats], op.results)
+    typed_node(w, "Tile", [op.x, op.repeats], op.result)
 
 
 @READERS.rule("Slice")
@@ -104,7 +104,7 @@ def _length(value: Value) -> int:
 def write_slice(op: Slice, w: Writer) -> None:
     wide = op.starts.type.dtype.numpy  # ONNX wants one type for starts, ends, axes and steps
     axes = w.const(np.asarray(op.axes, dtype=wide), hint="axes")
-    w.node("Slice", [op.x, op.starts, op.ends, axes, op.steps], op.results)
+    typed_node(w, "Slice", [op.x, op.starts, op.ends, axes, op.steps], op.result)
 
 
 @READERS.rule("Pad")

@@ -309,6 +309,7 @@ FAMILIES = (
     "shape",
     "signal",
     "softmax",
+    "tfidf",
     "unary",
 )
 

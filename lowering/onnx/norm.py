@@ -30,6 +30,8 @@ FIRST_OPSETS[GroupNorm] = lambda op: min(first_opset("InstanceNormalization", op
 def read_batch_norm(node: Node) -> Read:
     if node.int("spatial", 1) != 1:
         raise Unsupported("spatial=0 normalizes each position by itself", "export with spatial=1")
+    if node.opset < 7 and not node.int("is_test", 0):
+        raise Unsupported("is_test=0 normalizes by the batch's statistics, to train", "is_test=1")
     if node.int("training_mode", 0):
         return _read_training(node)
     if any(node.wants(index) for index in range(1, len(node.outputs))):

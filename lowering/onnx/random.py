@@ -1,4 +1,4 @@
-"""ONNX's random numbers."""
+"""ONNX's random numbers, and Dropout, which draws them to train."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import numpy as np
 from edgec.ir import DType, Value, dtypes
 from edgec.ir.ops import (
     Bernoulli,
+    Cast,
     DimsOf,
+    Div,
+    Fill,
+    GreaterEqual,
     Multinomial,
     RandomNormal,
     RandomTensor,
     RandomUniform,
+    Sub,
+    Where,
 )
-from edgec.lowering.onnx.node import READERS, Node
+from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
 from edgec.lowering.onnx.tensors import dtype_from_onnx, dtype_to_onnx
 from edgec.lowering.onnx.typed import typed_node
 from edgec.lowering.onnx.writer import WRITERS, Writer
@@ -108,3 +114,33 @@ def write_multinomial(op: Multinomial, w: Writer) -> None:
         w, "Multinomial", [op.x], op.result,
         dtype=dtype_to_onnx(op.dtype), sample_size=op.samples_per_row, seed=op.seed,
     )  # fmt: skip
+
+
+@READERS.rule("Dropout")
+def read_dropout(node: Node) -> Read:
+    """Inference: y = x, and the mask (a float before opset 10) is true everywhere. Training: an
+    element is 0 with probability ``ratio``, else divided by 1 - ratio."""
+    x = node.input(0)
+    if node.opset < 7 and not node.int("is_test", 0):
+        raise Unsupported("is_test=0 drops elements, to train", "is_test=1")
+    if node.optional(2) is not None and any(node.constant_ints(2, "training_mode")):
+        return _read_training(node, x)
+    if not node.wants(1):
+        return x
+    dims = node.add(DimsOf(x)).result
+    dtype = x.type.dtype if node.opset < 10 else dtypes.boolean
+    return x, node.add(Fill(dims, value=1.0 if dtype.is_float else 1, dtype=dtype)).result
+
+
+def _read_training(node: Node, x: Value) -> Read:
+    ratio = node.optional(1) or node.const(0.5, np.float32)
+    seed = float(node.int("seed")) if node.has("seed") else None
+    shape = node.add(DimsOf(x)).result
+    drawn = node.add(RandomUniform(shape, dtype=dtypes.f32, seed=seed)).result
+    limit = node.add(Cast(ratio, to=dtypes.f32)).result
+    mask = node.add(GreaterEqual(drawn, limit)).result
+    own = node.add(Cast(ratio, to=x.type.dtype)).result
+    kept = node.add(Sub(node.const(1, x.type.dtype.numpy), own)).result
+    scaled = node.add(Div(x, kept)).result
+    zero = node.const(0, x.type.dtype.numpy)
+    return node.add(Where(mask, scaled, zero)).result, mask

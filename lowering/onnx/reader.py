@@ -36,10 +36,9 @@ from edgec.ir import (
 from edgec.ir.ops import Reshape
 from edgec.lowering.onnx.functions import expand_functions, function_body
 from edgec.lowering.onnx.node import READERS, Node, Undecided, Unsupported
+from edgec.lowering.onnx.opsets import STANDARD_DOMAINS, standard_opset
 from edgec.lowering.onnx.tensors import dtype_from_onnx, read_sparse_tensor, read_tensor
 
-MIN_OPSET = 7
-STANDARD_DOMAINS = ("", "ai.onnx")
 MAX_NESTING = 40  # subgraphs in subgraphs, and functions in functions
 MAX_RANK = 64
 MAX_REGIONS = 10_000  # a loop's body is read again for every dim that it changes
@@ -115,7 +114,7 @@ class _ModelReader:
         self.input_shapes = input_shapes
         self.fixed = constants
         self.model = _guard(lambda: expand_functions(model), "the model's functions")
-        self.opset = self._standard_opset()
+        self.opset = standard_opset(self.model)
         self.decisions: dict[str, str] = {}
         self.scopes: list[dict[str, Value | None]] = []
         self.depth = 0
@@ -171,22 +170,6 @@ class _ModelReader:
         return graph
 
     # -- before any work --------------------------------------------------------------------------
-
-    def _standard_opset(self) -> int:
-        versions = [e.version for e in self.model.opset_import if e.domain in STANDARD_DOMAINS]
-        newest = onnx.defs.onnx_opset_version()
-        if not versions and not self.model.opset_import:
-            raise Error(Kind.READ, "the model imports no operator set")
-        if not versions:
-            return int(newest)  # every node is of another domain, and refused with its name
-        version = max(versions)
-        if not MIN_OPSET <= version <= newest:
-            raise Error(
-                Kind.UNSUPPORTED,
-                f"the model uses operator set {version}; {MIN_OPSET} to {newest} can be read",
-                instead="onnx.version_converter.convert_version, or export again",
-            )
-        return int(version)
 
     def _unreadable(self, proto: onnx.GraphProto, depth: int = 0) -> Iterable[Finding]:
         if depth > MAX_NESTING:
@@ -301,16 +284,14 @@ class _ModelReader:
     def _read_node(self, proto: onnx.NodeProto, rewriter: Rewriter) -> None:
         operands = [self._lookup(name, proto) for name in proto.input]
         node = Node(proto, self.opset, operands, rewriter, self)
-        previous, rewriter._loc = rewriter._loc, (_name(proto),)
         try:
-            self._dispatch(node, rewriter)
+            with rewriter.located((_name(proto),)):
+                self._dispatch(node, rewriter)
         except _ILLEGAL as error:
             instead = getattr(error, "instead", "")
             finding = Finding(str(error) or type(error).__name__, _where(proto, self.opset), instead)
             kind = Kind.UNSUPPORTED if isinstance(error, Unsupported) else Kind.READ
             raise Error(kind, "a node cannot be read", [finding]) from error
-        finally:
-            rewriter._loc = previous
 
     def _dispatch(self, node: Node, rewriter: Rewriter) -> None:
         rule = READERS.get(node.op_type)

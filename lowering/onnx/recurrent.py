@@ -61,11 +61,11 @@ def _time_first(node: Node, value: Value | None) -> Value | None:
 
 
 def _attributes(node: Node) -> dict[str, Any]:
-    hidden = node.input(2).type.dims[-1]
+    hidden = node.int("hidden_size") if node.has("hidden_size") else node.input(2).type.dims[-1]
     if not isinstance(hidden, int):
         raise Unsupported(f"the hidden size is computed at run time: r is {node.input(2).type}")
     return {
-        "hidden": node.int("hidden_size", hidden),
+        "hidden": hidden,
         "direction": node.string("direction", "forward"),
         "activations": node.strings("activations", ()),
         "alphas": node.floats("activation_alpha", ()),

@@ -31,7 +31,6 @@ READERS.refuse(
     "StringNormalizer",
     "StringSplit",
     "RegexFullMatch",
-    "TfIdfVectorizer",
     why="it works on text, and there are no string tensors",
     instead="do this step before the model is called",
 )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgec.ir import Dim, DimExpr, Ints, TensorType, Value, contents, dtypes
-from edgec.ir.ops import Concat, DimsOf, Equal, Fill, Reshape, Where, expressible
+from edgec.ir import Dim, DimExpr, Ints, TensorType, Value, contents
+from edgec.ir.ops import Concat, DimsOf, Equal, Reshape, Where, expressible
 from edgec.ir.ops.common import normalized_axes, product, require_dim
-from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
+from edgec.lowering.onnx.node import READERS, Node, Unsupported
 from edgec.lowering.onnx.typed import first_opset
 from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Operand, Writer
 
@@ -122,21 +122,6 @@ def _axes(node: Node) -> Ints | None:
 @READERS.rule("Identity")
 def read_identity(node: Node) -> Value:
     return node.input(0)
-
-
-@READERS.rule("Dropout")
-def read_dropout(node: Node) -> Read:
-    """Inference: y = x, and the mask (a float before opset 10) is true everywhere."""
-    x = node.input(0)
-    if node.optional(2) is not None and any(node.constant_ints(2, "training_mode")):
-        ratio = node.array(1)
-        if ratio is None or ratio.item() != 0:
-            raise Unsupported("dropout in training mode is random", "export for inference")
-    if not node.wants(1):
-        return x
-    dims = node.add(DimsOf(x)).result
-    dtype = x.type.dtype if node.opset < 10 else dtypes.boolean
-    return x, node.add(Fill(dims, value=1.0 if dtype.is_float else 1, dtype=dtype)).result
 
 
 @WRITERS.rule(Reshape)

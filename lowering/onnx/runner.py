@@ -59,7 +59,8 @@ def session(model: Path | onnx.ModelProto, threads: int, *, optimize: bool = Tru
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it would log as an error, it raises too
+    ort.set_default_logger_severity(4)
     levels = ort.GraphOptimizationLevel
     options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
     source = str(model) if isinstance(model, Path) else model.SerializeToString()

@@ -24,6 +24,7 @@ from edgec.ir import (
     TensorType,
     Value,
     Weight,
+    collector_paused,
     dtypes,
     write_atomically,
     write_together,
@@ -52,16 +53,18 @@ class Writer:
         opset: the version of the standard operator set to write.
     """
 
-    def __init__(self, opset: int, outer: Writer | None = None) -> None:
+    def __init__(
+        self, opset: int, outer: Writer | None = None, proto: onnx.GraphProto | None = None
+    ) -> None:
         self.opset = opset
-        self.nodes: list[onnx.NodeProto] = []
+        self.proto = onnx.GraphProto() if proto is None else proto
         self._outer = outer
         self._names: dict[Value, str] = dict(outer._names) if outer else {}
         self._taken: set[str] = outer._taken if outer else set()
         self._suffixes: dict[str, int] = outer._suffixes if outer else {}
         self._weights: dict[Any, str] = outer._weights if outer else {}
         self.initializers: dict[str, Weight] = outer.initializers if outer else {}
-        self._loc: tuple[str, ...] = ()
+        self.loc: tuple[str, ...] = ()
         self._node_names: set[str] = outer._node_names if outer else set()
 
     # -- for the rules ------------------------------------------------------------------------------
@@ -86,7 +89,7 @@ class Writer:
         for key in sorted(attributes):
             if attributes[key] is not None:
                 made.attribute.append(_attribute(key, attributes[key]))
-        self.nodes.append(made)
+        self.proto.node.append(made)
 
     def const(self, data: Any, dtype: DType | None = None, hint: str = "const") -> str:
         """The name of an initializer that holds that data; equal data is stored once."""
@@ -121,7 +124,8 @@ class Writer:
 
     def graph(self, graph: Graph) -> onnx.GraphProto:
         """The graph and everything nested in it. Only the outermost one carries initializers."""
-        proto = onnx.GraphProto(name=graph.name)
+        proto = self.proto
+        proto.name = graph.name
         if self._outer is None:
             for reserved in (*graph.input_names, *graph.output_names):
                 self._taken.add(reserved)
@@ -136,7 +140,6 @@ class Writer:
             if self._names.get(value) != name:
                 self.node("Identity", [value], [name])
             proto.output.append(value_info(name, value.type))
-        proto.node.extend(self.nodes)
         return proto
 
     def _name_outputs(self, graph: Graph) -> list[str]:
@@ -156,7 +159,7 @@ class Writer:
         rule = WRITERS.get(type(op))
         if isinstance(rule, Refusal):
             raise CannotWrite(str(rule))
-        self._loc = op.loc
+        self.loc = op.loc
         rule(op, self)
 
     # -- names --------------------------------------------------------------------------------------
@@ -178,7 +181,7 @@ class Writer:
         return _unique(hint, self._taken, self._suffixes)
 
     def _unique_node_name(self, fallback: str) -> str:
-        hint = "+".join(self._loc[:4]) or fallback
+        hint = "+".join(self.loc[:4]) or fallback
         return _unique(hint, self._node_names, self._suffixes)
 
 
@@ -200,8 +203,7 @@ def to_model(graph: Graph, *, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
     Raises:
         Error: some ops cannot be written (one finding each), or the opset is out of range.
     """
-    proto, initializers, opset = _lowered(graph, opset)
-    model = _model(graph, proto, opset)
+    model, initializers = _lowered(graph, opset)
     for name, weight in initializers.items():
         model.graph.initializer.append(_tensor(name, weight.array, weight.dtype))
     return model
@@ -213,8 +215,7 @@ def write_onnx(graph: Graph, path: Path, *, opset: int = DEFAULT_OPSET) -> None:
     Raises:
         Error: as ``to_model``, or the disk refuses. No partial file is left.
     """
-    proto, initializers, opset = _lowered(graph, opset)
-    model = _model(graph, proto, opset)
+    model, initializers = _lowered(graph, opset)
     total = sum(weight.type.nbytes() for weight in initializers.values())
     if total > PROTOBUF_LIMIT:
         data = path.with_name(path.name + ".data")
@@ -239,9 +240,8 @@ def check_writable(graph: Graph, opset: int = DEFAULT_OPSET) -> list[Finding]:
     ]
 
 
-def _lowered(
-    graph: Graph, opset: int
-) -> tuple[onnx.GraphProto, dict[str, Weight], int]:
+def _lowered(graph: Graph, opset: int) -> tuple[onnx.ModelProto, dict[str, Weight]]:
+    """The model without its weights, and these by name."""
     if opset not in IR_VERSIONS:
         raise Error(
             Kind.USAGE, f"opset {opset} cannot be written", instead=f"one of {list(IR_VERSIONS)}"
@@ -250,15 +250,18 @@ def _lowered(
     if findings:
         raise Error(Kind.UNSUPPORTED, "some ops cannot be written as ONNX", findings)
     needed = max((_needed_opset(op) for op in graph.walk), default=opset)
-    writer = Writer(max(opset, needed))
+    model = onnx.ModelProto(producer_name="edgec")
+    writer = Writer(max(opset, needed), proto=model.graph)
     try:
-        proto = writer.graph(graph)
+        with collector_paused():
+            writer.graph(graph)
     except CannotWrite as error:
-        where = f"from {', '.join(writer._loc)}"
+        where = f"from {', '.join(writer.loc)}"
         raise Error(
             Kind.UNSUPPORTED, "an op cannot be written as ONNX", [Finding(str(error), where)]
         ) from error
-    return proto, writer.initializers, writer.opset
+    _describe(model, graph, writer.opset)
+    return model, writer.initializers
 
 
 _DTYPE_OPSETS = {dtypes.f8e4m3fn: 19, dtypes.f8e4m3fnuz: 19, dtypes.f8e5m2: 19,
@@ -277,15 +280,14 @@ def _needed_opset(op: Op) -> int:
     return max([own, *(_DTYPE_OPSETS.get(value.type.dtype, 0) for value in values)])
 
 
-def _model(graph: Graph, proto: onnx.GraphProto, opset: int) -> onnx.ModelProto:
-    model = onnx.ModelProto(ir_version=IR_VERSIONS[opset], producer_name="edgec")
-    model.graph.CopyFrom(proto)
+def _describe(model: onnx.ModelProto, graph: Graph, opset: int) -> None:
+    """Enter what a model says about its graph."""
+    model.ir_version = IR_VERSIONS[opset]
     model.opset_import.add(domain="", version=opset)
-    for domain in sorted({node.domain for node in proto.node} - {""}):
+    for domain in sorted({node.domain for node in model.graph.node} - {""}):
         model.opset_import.add(domain=domain, version=1)
     for key, text in sorted(graph.metadata.items()):
         model.metadata_props.add(key=key, value=text)
-    return model
 
 
 def _write_model(model: onnx.ModelProto, path: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_fill_of_an_absurd_size_costs_nothing_to_read() -> None:
     readable(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))
 
 
-@pytest.mark.parametrize("opset", [0, -1, 6, 10**6, 2**62])
+@pytest.mark.parametrize("opset", [0, -1, 10**6, 2**62])
 def test_an_operator_set_out_of_range_is_refused(opset: int) -> None:
     def change(model: onnx.ModelProto) -> None:
         model.opset_import[0].version = opset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from edgec.ir import Graph, Op, OpError, Rewriter, Value, symbol
+from edgec.ir import Constant, Graph, Op, OpError, Rewriter, Value, symbol
 from edgec.tools.fuzz.compose import Drawn
 
 
@@ -35,5 +35,11 @@ def _copied(op: Op, copies: dict[Value, Value]) -> Op:
     """An unlinked copy whose types follow from the new operands."""
     if op.regions:
         raise OpError("regions are not inferred anew")
-    operands = [None if v is None else copies.get(v, v) for v in op.operands]
+    operands = [None if value is None else _read(value, copies) for value in op.operands]
     return op.copy(operands=operands)
+
+
+def _read(value: Value, copies: dict[Value, Value]) -> Value:
+    if isinstance(value, Constant) and value not in copies:
+        copies[value] = Constant(value.weight, hint=value.hint, type=value.type)
+    return copies[value]

@@ -1,0 +1,81 @@
+"""How much the outputs of a graph move when what it reads is rounded anew.
+
+A computation is as good as one can ask when its result is exact for operands that differ from the
+given ones by their rounding (backward stability: Higham, "Accuracy and Stability of Numerical
+Algorithms", section 1.5). Where that alone moves an output by more than its bound, as when a mean
+cancels, the bound is of no use, and the movement is the measure instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ml_dtypes
+import numpy as np
+
+from edgec.ir import Array, Constant, Graph, Rewriter, Value, clone_op
+from edgec.kernels import Executor, Judge
+
+DRAWS = 4
+
+
+def movements(judge: Judge, graph: Graph, inputs: Mapping[str, Array]) -> dict[str, float]:
+    """By how much each output moves, relative to its largest value: by the roundings of results
+    (see ``Judge``), by those of inputs and weights, whichever is more."""
+    found = dict(judge.movements())
+    open_graph, given = with_open_weights(graph, inputs)
+    executor = Executor(open_graph)
+    rng = np.random.default_rng(0)
+    for _ in range(DRAWS):
+        moved = executor.run({name: _moved(array, rng) for name, array in given.items()})
+        for name, expected in judge.expected.items():
+            found[name] = max(found[name], _distance(moved[name], expected))
+    return found
+
+
+def with_open_weights(graph: Graph, inputs: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:
+    """A copy whose floating-point constants are inputs, and the arrays for all of its inputs."""
+    made = Graph(graph.name)
+    rewriter = Rewriter(made)
+    given = dict(inputs)
+    copies: dict[Value, Value] = {}
+    for value in graph.inputs:
+        copies[value] = rewriter.add_input(value.hint, value.type)
+    for index, constant in enumerate(graph.constants):
+        if constant.type.dtype.is_float and not _must_be_known(constant):
+            name = f"weight {index}"
+            given[name] = constant.array
+            copies[constant] = rewriter.add_input(name, constant.type)
+    for op in graph.ops:
+        rewriter.add(clone_op(op, copies, {}, made))
+    outputs = [copies.get(value, value) for value in graph.outputs]
+    rewriter.finish([_own(value) for value in outputs], graph.output_names)
+    return made, given
+
+
+def _must_be_known(constant: Constant) -> bool:
+    """True for what types follow from, such as the scales of a Resize."""
+    return any(user.op_name in ("resize.resize", "shape.range") for user in constant.users)
+
+
+def _own(value: Value) -> Value:
+    return Constant(value.weight, type=value.type) if isinstance(value, Constant) else value
+
+
+def _moved(array: Array, rng: np.random.Generator) -> Array:
+    try:
+        unit = float(ml_dtypes.finfo(array.dtype).eps) / 2  # type: ignore[no-untyped-call]
+    except ValueError:
+        return array  # integers
+    noise = rng.uniform(-unit, unit, array.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (array.astype(np.float64) * (1 + noise)).astype(array.dtype)
+
+
+def _distance(moved: Array, expected: Array) -> float:
+    if moved.shape != expected.shape:
+        return 1.0
+    a, b = moved.astype(np.float64), expected.astype(np.float64)
+    finite = np.isfinite(a) & np.isfinite(b)
+    largest = float(np.abs(b[finite]).max(initial=0.0))
+    return float(np.abs(a - b)[finite].max(initial=0.0)) / largest if largest else 0.0
