@@ -50,6 +50,7 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
             with _reported(path):
                 finished.append((_temporary(path), path))
                 write(finished[-1][0])
+                finished[-1][0].chmod(_usual_mode())
         for temporary, path in finished:
             with _reported(path):
                 temporary.replace(path)
@@ -59,13 +60,18 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    """A new file beside ``path``, with the permissions that any other new file would have."""
+    """A new file beside ``path``."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    umask = os.umask(0)
-    os.umask(umask)
-    os.fchmod(handle, 0o666 & ~umask)
     os.close(handle)
     return Path(name)
+
+
+def _usual_mode() -> int:
+    """The permissions that any other new file would have; temporary files are private, and a
+    library may have replaced ours by its own."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
 
 
 @contextmanager

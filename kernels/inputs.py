@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgec.ir import Array, Graph, TensorType, evaluate, symbols
+from edgec.ir import Array, Error, Graph, Kind, TensorType, evaluate, symbols
 
 # Sizes of symbolic dims: a batch of one, images of a size that every stride of the usual networks
 # divides, sequences as long as a frame of audio or a page of tokens.
@@ -48,6 +48,10 @@ def _random(type: TensorType, bindings: Mapping[str, int], seed: list[int]) -> A
     shape = tuple(
         dim if isinstance(dim, int) else evaluate(dim, bindings) for dim in type.dims
     )
+    if any(size < 0 for size in shape):
+        shown = ", ".join(f"{name}={size}" for name, size in bindings.items())
+        raise Error(Kind.USAGE, f"an input of type {type} has a negative size where {shown}",
+                    instead="--input-shape")  # fmt: skip
     if type.dtype.family == "bool":
         return np.asarray(rng.random(shape) < 0.5)
     if type.dtype.is_integer:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from edgec.ir import DimError, Graph, Value, evaluate
 from edgec.ir.ops import Reshape
 
+STRETCH = 64  # steps: what lives far apart is never compared
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
@@ -92,9 +93,7 @@ def last_reads(graph: Graph, roots: Mapping[Value, Value]) -> dict[Value, int]:
     return last
 
 
-def _lives(
-    graph: Graph, symbols: Mapping[str, int], roots: Mapping[Value, Value]
-) -> list[_Life]:
+def _lives(graph: Graph, symbols: Mapping[str, int], roots: Mapping[Value, Value]) -> list[_Life]:
     """Lifetimes in steps; graph inputs live from before the first step (-1) to the end."""
     ops = list(graph.ops)
     last = last_reads(graph, roots)
@@ -139,14 +138,16 @@ def _peak(lives: list[_Life]) -> tuple[int, int]:
 def _pack(lives: list[_Life]) -> list[int]:
     order = sorted(range(len(lives)), key=lambda i: (-lives[i].size, lives[i].begin))
     offsets = [0] * len(lives)
-    placed: list[int] = []
+    placed: dict[int, list[int]] = {}  # by the stretches of steps through which they live
     for index in order:
         life = lives[index]
         if not life.size:
             continue
+        stretches = range(life.begin // STRETCH, life.end // STRETCH + 1)
+        near = {other for stretch in stretches for other in placed.get(stretch, ())}
         busy = sorted(
             (offsets[other], offsets[other] + _aligned(lives[other].size))
-            for other in placed
+            for other in near
             if lives[other].begin <= life.end and life.begin <= lives[other].end
         )
         offset = 0
@@ -155,7 +156,8 @@ def _pack(lives: list[_Life]) -> list[int]:
                 break
             offset = max(offset, end)
         offsets[index] = offset
-        placed.append(index)
+        for stretch in stretches:
+            placed.setdefault(stretch, []).append(index)
     return offsets
 
 

@@ -196,9 +196,13 @@ def read_npz(path: Path) -> dict[str, Array]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError,
+    except OSError as error:
+        raise Error(Kind.READ, f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError,
             zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
-        raise Error(Kind.READ, f"cannot read {path}: {error}") from error
+        raise Error(
+            Kind.READ, f"{path} is no .npz file of plain arrays", instead="numpy.savez(path, x=…)"
+        ) from error
 
 
 def _fits(value: Value, array: Array) -> bool:

@@ -4,6 +4,7 @@ from edgec.lowering.onnx.graphsurgeon import from_graphsurgeon, to_graphsurgeon
 from edgec.lowering.onnx.node import READERS
 from edgec.lowering.onnx.reader import read_onnx
 from edgec.lowering.onnx.runner import OnnxRunner
+from edgec.lowering.onnx.specialized import Specialized
 from edgec.lowering.onnx.target import ONNX
 from edgec.lowering.onnx.writer import DEFAULT_OPSET, WRITERS, check_writable, to_model, write_onnx
 
@@ -13,6 +14,7 @@ __all__ = [
     "READERS",
     "WRITERS",
     "OnnxRunner",
+    "Specialized",
     "check_writable",
     "from_graphsurgeon",
     "read_onnx",

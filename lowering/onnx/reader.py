@@ -162,7 +162,7 @@ class _ModelReader:
         try:
             self._fill(graph, self.model.graph)
         except Unsupported as error:
-            raise Error(Kind.READ, error.why, instead=error.instead) from error
+            raise Error(Kind.UNSUPPORTED, error.why, instead=error.instead) from error
         except RecursionError as error:
             raise Error(Kind.READ, "subgraphs are nested too deeply") from error
         except (ValueError, KeyError) as error:  # dims or element types that cannot be

@@ -35,7 +35,7 @@ def _dilated_same(op: AvgPool | LpPool | MaxPool) -> bool:
 
 
 def _backwards_to_the_end(op: Slice) -> bool:
-    steps = (1,) if op.steps is None else known_ints(op.steps)
+    steps = (1,) * len(op.axes) if op.steps is None else known_ints(op.steps)
     ends = known_ints(op.ends)
     if steps is None or ends is None:
         return True

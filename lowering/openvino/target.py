@@ -1,0 +1,39 @@
+"""OpenVINO as a target: its intermediate representation, run by the CPU plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgec.ir import Graph
+from edgec.lowering.openvino.limits import check_expressible
+from edgec.lowering.openvino.runner import OpenvinoRunner
+from edgec.lowering.openvino.runtime import RUNTIME
+from edgec.lowering.openvino.table import OPENVINO
+from edgec.lowering.openvino.writer import write_openvino
+from edgec.lowering.target import Options, Runner, Target, register
+
+
+def _write(graph: Graph, path: Path, options: Options) -> None:
+    write_openvino(graph, path, precision=str(options.get("precision", "fp32")))
+
+
+def _load(path: Path, threads: int) -> Runner:
+    return OpenvinoRunner(path, threads)
+
+
+OPENVINO_TARGET = register(
+    Target(
+        name="openvino",
+        summary="OpenVINO's intermediate representation (.xml and .bin) for CPUs",
+        suffix=".xml",
+        pipeline="O2",
+        rules=OPENVINO,
+        legalize=lambda graph: None,  # the rules themselves decompose what OpenVINO lacks
+        refused=check_expressible,
+        write=_write,
+        runtime=RUNTIME,
+        load=_load,
+        precisions=("fp32", "fp16"),
+        option_names=("precision",),
+    )
+)
