@@ -1,4 +1,4 @@
-"""edgec compiles trained networks for small hardware and proves each step against reference kernels.
+"""edgec compiles trained networks for small hardware, each step proved by reference kernels.
 
 >>> import edgec
 >>> graph = edgec.parse_graph("graph g(%x: f32[1,4]) { %y = act.relu %x  return y=%y }")

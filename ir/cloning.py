@@ -40,6 +40,7 @@ def clone_op(
     else:
         made = op.twin(operands, regions, [result.type for result in op.results])
     for old, new in zip(op.results, made.results, strict=True):
+        new.hint = old.hint
         copies[old] = new
     return made
 

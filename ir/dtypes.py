@@ -1,4 +1,4 @@
-"""Element types. Each knows its numpy type (ml_dtypes for those numpy lacks) and its width in bits."""
+"""Element types. Each knows its numpy type (ml_dtypes where numpy has none) and its width."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class DType:
             return 0, 1
         describe: Any = ml_dtypes.finfo if self.is_float else ml_dtypes.iinfo
         info = describe(self.numpy)
-        return (float(info.min), float(info.max)) if self.is_float else (int(info.min), int(info.max))
+        return (
+            (float(info.min), float(info.max)) if self.is_float else (int(info.min), int(info.max))
+        )
 
     def __repr__(self) -> str:
         return self.name

@@ -276,6 +276,9 @@ class Op:
     ) -> Op:
         """A new, unlinked op of the same class: every attribute carried but for ``changes``.
 
+        Its results have no names: they may mean something else now. ``Rewriter.replace`` names
+        what takes the place of a value.
+
         Regions may only be reused when this op is about to be replaced by the copy.
         """
         slots = list(self._operands if operands is None else operands)
@@ -293,7 +296,6 @@ class Op:
             loc=self.loc,
             regions=self.regions if regions is None else regions,
             types=types,
-            hints=[result.hint for result in self.results],
             **{**self._attributes, **changes},
         )
         return made

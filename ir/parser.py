@@ -233,7 +233,9 @@ class _Parser(Tokens):
         if self.kind == "name":
             return self.inline_constant()
         sigil = self.sigil()
-        typed = sigil[0] == "@" and self.token in (":", "[")
+        # A colon after a constant that is known is that of the op's result types.
+        known = sigil in self.values
+        typed = sigil[0] == "@" and (self.token == "[" or (self.token == ":" and not known))
         type = self.placeholder_type() if typed else None
         if sigil in self.values:
             return self.values[sigil]

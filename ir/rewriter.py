@@ -234,8 +234,9 @@ class Rewriter:
             self._listener.use_changed(value.producer)
 
     def _inherit(self, old: Value, new: Value) -> None:
-        """The replacement takes over the name when it has none."""
-        if not new.hint:
+        """What was made to take a value's place takes its name too: a name always stands for the
+        same numbers, so that layers can be compared by it before and after."""
+        if old.hint and new.producer is not None and not new.is_used:
             new.hint = old.hint
 
 

@@ -91,8 +91,9 @@ def dominance(graph: Graph, seen: set[Value] | None = None) -> Iterator[Finding]
         for index, value in enumerate(op.operands):
             if value is None or isinstance(value, Constant) or value in seen:
                 continue
-            yield _about(op, f"operand {op.operand_name(index)} (%{value.hint}) is read before it "
-                             "is defined")  # fmt: skip
+            yield _about(
+                op, f"operand {op.operand_name(index)} (%{value.hint}) is read before it is defined"
+            )
         for region in op.regions:
             yield from dominance(region, seen)
         seen.update(op.results)
@@ -171,8 +172,16 @@ def names(graph: Graph) -> Iterator[Finding]:
 
 
 INVARIANTS: tuple[Callable[..., Iterator[Finding]], ...] = (
-    ends, links, owners, dominance, uses, types, symbols, regions, names,
-)  # fmt: skip
+    ends,
+    links,
+    owners,
+    dominance,
+    uses,
+    types,
+    symbols,
+    regions,
+    names,
+)
 
 
 def _about(op: Op, message: str) -> Finding:

@@ -10,7 +10,7 @@ from edgec.kernels.compare import (
 )
 from edgec.kernels.executor import Executor, Tap, run
 from edgec.kernels.inputs import default_shapes, seeded_inputs
-from edgec.kernels.judge import Judge
+from edgec.kernels.judge import MOVEMENTS, Judge, Mover, distance
 from edgec.kernels.planner import Plan, Slot, plan_buffers
 from edgec.kernels.table import KERNELS, Kernel
 from edgec.kernels.tolerance import tolerance_of
@@ -18,16 +18,19 @@ from edgec.kernels.tolerance import tolerance_of
 __all__ = [
     "EXACT",
     "KERNELS",
+    "MOVEMENTS",
     "Comparison",
     "Executor",
     "Judge",
     "Kernel",
+    "Mover",
     "Plan",
     "Slot",
     "Tap",
     "Tolerance",
     "compare",
     "default_shapes",
+    "distance",
     "plan_buffers",
     "run",
     "seeded_inputs",

@@ -140,12 +140,11 @@ class Executor:
         unknown = [name for name in inputs if name not in names]
         if missing or unknown:
             raise Error(
-                Kind.USAGE, f"inputs missing: {missing}, unknown: {unknown}",
+                Kind.USAGE,
+                f"inputs missing: {missing}, unknown: {unknown}",
                 instead=f"the model's inputs are {list(names)}",
-            )  # fmt: skip
-        return [
-            _matching(value, np.asarray(inputs[value.hint])) for value in self.graph.inputs
-        ]
+            )
+        return [_matching(value, np.asarray(inputs[value.hint])) for value in self.graph.inputs]
 
     def _bind(self, type: TensorType, array: Array, scope: _Scope) -> None:
         """Learn symbols from an actual shape, or find that it contradicts what is known."""
@@ -201,9 +200,7 @@ class Executor:
         _check_results(op, results)
         return results if arena is None else list(map(arena.kept, op.results, results))
 
-    def _run_region(
-        self, region: Graph, arrays: Sequence[Array], scope: _Scope
-    ) -> list[Array]:
+    def _run_region(self, region: Graph, arrays: Sequence[Array], scope: _Scope) -> list[Array]:
         inner = _Scope(symbols=dict(scope.symbols), outer=scope)
         for value, array in zip(region.inputs, arrays, strict=True):
             inner.arrays[value] = array
@@ -299,8 +296,7 @@ def _check_results(op: Op, results: Sequence[Array]) -> None:
     for value, array in zip(op.results, results, strict=True):
         if array.dtype != value.type.dtype.numpy or array.ndim != value.type.rank:
             raise AssertionError(
-                f"kernel of {op.op_name} returned {array.dtype}{list(array.shape)} "
-                f"for {value.type}"
+                f"kernel of {op.op_name} returned {array.dtype}{list(array.shape)} for {value.type}"
             )
 
 

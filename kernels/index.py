@@ -59,9 +59,7 @@ def scatter_nd(op: ScatterNd, x: Array, indices: Array, updates: Array) -> Array
     return _scattered(x, tuple(np.moveaxis(indices, -1, 0)), updates, op.reduction)
 
 
-def _scattered(
-    x: Array, positions: tuple[Array, ...], updates: Array, reduction: str
-) -> Array:
+def _scattered(x: Array, positions: tuple[Array, ...], updates: Array, reduction: str) -> Array:
     if reduction == "none":
         y = np.array(x, order="C")
         y[positions] = updates

@@ -45,13 +45,14 @@ def default_shapes(graph: Graph) -> dict[str, int]:
 
 def _random(type: TensorType, bindings: Mapping[str, int], seed: list[int]) -> Array:
     rng = np.random.default_rng(seed)
-    shape = tuple(
-        dim if isinstance(dim, int) else evaluate(dim, bindings) for dim in type.dims
-    )
+    shape = tuple(dim if isinstance(dim, int) else evaluate(dim, bindings) for dim in type.dims)
     if any(size < 0 for size in shape):
         shown = ", ".join(f"{name}={size}" for name, size in bindings.items())
-        raise Error(Kind.USAGE, f"an input of type {type} has a negative size where {shown}",
-                    instead="--input-shape")  # fmt: skip
+        raise Error(
+            Kind.USAGE,
+            f"an input of type {type} has a negative size where {shown}",
+            instead="--input-shape",
+        )
     if type.dtype.family == "bool":
         return np.asarray(rng.random(shape) < 0.5)
     if type.dtype.is_integer:

@@ -3,10 +3,10 @@
 How far two correct computations may differ follows from the reductions on the longest path
 (``tolerance_of``). That bound assumes that a layer passes relative errors on as they are. A graph
 that magnifies them, such as one that ends in exp of a large number, exceeds it whoever computes
-it. So where a difference exceeds the bound, the graph itself is asked: it is run again with every result
-moved at random by what its own roundings amount to (Monte Carlo arithmetic: Parker, "Monte Carlo
-Arithmetic: exploiting randomness in floating-point arithmetic", 1997), and a difference of a few
-times that movement is rounding, not an error.
+it. So where a difference exceeds the bound, the graph itself is asked: it is run again with every
+result moved at random by what its own roundings amount to (Monte Carlo arithmetic: Parker, "Monte
+Carlo Arithmetic: exploiting randomness in floating-point arithmetic", 1997), and a difference of a
+few times that movement is rounding, not an error.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ class Judge:
     def movements(self) -> Mapping[str, float]:
         """By how much the graph's own rounding moves each output, relative to its largest value."""
         if self._movements is None:
-            moved = self.executor.run(self.inputs, tap=_Mover())
+            moved = self.executor.run(self.inputs, tap=Mover())
             self._movements = {
-                name: _distance(moved[name], expected) for name, expected in self.expected.items()
+                name: distance(moved[name], expected) for name, expected in self.expected.items()
             }
         return self._movements
 
 
-class _Mover:
+class Mover:
     """A tap that moves every floating-point result by a random error of its rounding's size."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class _Mover:
             array += (noise * size).astype(array.dtype)
 
 
-def _distance(moved: Array, expected: Array) -> float:
+def distance(moved: Array, expected: Array) -> float:
     """Largest difference over the largest magnitude, over elements finite in both."""
     if moved.shape != expected.shape or not expected.size:
         return 0.0
@@ -119,5 +119,3 @@ def _distance(moved: Array, expected: Array) -> float:
         return 0.0
     largest = float(np.abs(b[finite]).max())
     return float(np.abs(a - b)[finite].max()) / largest if largest else 0.0
-
-

@@ -14,9 +14,7 @@ from edgec.kernels.table import KERNELS
 
 
 @KERNELS.rule(MatMul)
-def matmul(
-    op: MatMul, a: Array, b: Array, bias: Array | None, *, out: Array | None
-) -> Array:
+def matmul(op: MatMul, a: Array, b: Array, bias: Array | None, *, out: Array | None) -> Array:
     """Floats accumulate in the working precision: at most K·u·Σ|a·b| away for K products.
     Integers wrap."""
     left, right = _matrix(a, op.transpose_a), _matrix(b, op.transpose_b)

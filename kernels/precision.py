@@ -47,9 +47,7 @@ def rounded(array: Array, dtype: np.dtype[Any], out: Array | None = None) -> Arr
     return out
 
 
-def apply(
-    function: Callable[..., Any], dtype: DType, out: Array | None, *operands: Array
-) -> Array:
+def apply(function: Callable[..., Any], dtype: DType, out: Array | None, *operands: Array) -> Array:
     """``function(*operands, out=y)``, a ufunc or alike, in working precision, as ``dtype``.
 
     ``function`` writes every element of y, whose shape is that which the operands broadcast to;

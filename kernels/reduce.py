@@ -55,9 +55,7 @@ def reduce_min(op: ReduceMin, x: Array, *, out: Array | None) -> Array:
     return _extreme(op, np.minimum, x, math.inf, out)
 
 
-def _extreme(
-    op: Reduce, ufunc: np.ufunc, x: Array, neutral: float, out: Array | None
-) -> Array:
+def _extreme(op: Reduce, ufunc: np.ufunc, x: Array, neutral: float, out: Array | None) -> Array:
     dtype = op.x.type.dtype
     if x.size:
         return _finished(op, ufunc.reduce(widened(x), axis=op.axes, keepdims=True), out)

@@ -29,9 +29,7 @@ def dft(op: Dft, x: Array, length: Array | None) -> Array:
 
 
 @KERNELS.rule(Stft)
-def stft(
-    op: Stft, signal: Array, step: Array, window: Array | None, length: Array | None
-) -> Array:
+def stft(op: Stft, signal: Array, step: Array, window: Array | None, length: Array | None) -> Array:
     """Computed in double precision."""
     source = _complex(signal)
     if length is not None:

@@ -34,7 +34,6 @@ def tolerance_of(graph: Graph, factor: float = 1.0) -> Tolerance:
 def roundings(op: Op) -> int:
     """Roundings behind one element of the result: the length of its reduction."""
 
-
     if op.has(Movement):
         return 0
     elements = max(sum(result.type.elements() for result in op.results), 1)

@@ -5,15 +5,28 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgec.ir import Array, Error, Graph, Kind, Op, Value
-from edgec.kernels import Comparison, Executor, Judge, compare, seeded_inputs, tolerance_of
+from edgec.kernels import (
+    MOVEMENTS,
+    Comparison,
+    Executor,
+    Judge,
+    Mover,
+    compare,
+    distance,
+    seeded_inputs,
+    tolerance_of,
+)
 from edgec.lowering.target import Runner
+
+# Layers beyond the bound that are looked at again; the first that really differs is among them.
+MAX_SUSPECTS = 64
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class Verification:
     @property
     def allowed(self) -> float:
         """The tolerance of the output that came closest to it, or exceeded it most."""
+
         def share(c: Comparison) -> float:
             return c.normwise / c.tolerance.relative if c.tolerance.relative else c.normwise
 
@@ -53,7 +67,11 @@ class Verification:
     def needed(self) -> float | None:
         """Smallest relative tolerance that would have passed; None when none would."""
         found = [c.needed for c in self.outputs.values()]
-        return None if None in found else max((n.relative for n in found if n is not None), default=0.0)
+        return (
+            None
+            if None in found
+            else max((n.relative for n in found if n is not None), default=0.0)
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -61,14 +79,19 @@ class Verification:
             "samples": self.samples,
             "needed": self.needed,
             "outputs": {
-                name: {"ok": bool(c), "normwise": c.normwise, "max_abs": c.max_abs,
-                       "sqnr_db": c.sqnr_db,
-                       "tolerance": c.tolerance.relative, "why": c.tolerance.why}
+                name: {
+                    "ok": bool(c),
+                    "normwise": c.normwise,
+                    "max_abs": c.max_abs,
+                    "sqnr_db": c.sqnr_db,
+                    "tolerance": c.tolerance.relative,
+                    "why": c.tolerance.why,
+                }
                 for name, c in self.outputs.items()
             },
             "layers_compared": self.layers_compared,
             "first_difference": self.first_difference and str(self.first_difference),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -90,7 +113,6 @@ def check_artifact(
     runner: Runner,
     *,
     samples: Iterable[Mapping[str, Array]] | None = None,
-    lowered: Graph | None = None,
     per_layer: bool = False,
     threads: int = 1,
 ) -> Verification:
@@ -99,8 +121,7 @@ def check_artifact(
     Args:
         graph: what the artifact should compute: the model as it was read.
         samples: sets of inputs by name; one seeded random set when None.
-        lowered: the graph that was written (or read back), for the comparison of layers.
-        per_layer: compare every value that the runtime shows with the reference on ``lowered``.
+        per_layer: also compare every value of the model that the runtime shows.
     """
     first: Mapping[str, Array] | None = None
     count = 0
@@ -113,16 +134,19 @@ def check_artifact(
         actual = runner.run({name: inputs[name] for name in runner.input_names})
         for name in judge.expected:
             if name not in actual:
-                raise Error(Kind.MISMATCH, f"the artifact has no output {name!r}",
-                            instead=f"its outputs are {sorted(actual)}")  # fmt: skip
+                raise Error(
+                    Kind.MISMATCH,
+                    f"the artifact has no output {name!r}",
+                    instead=f"its outputs are {sorted(actual)}",
+                )
             found = judge.compare(name, actual[name])
             if name not in worst or _is_worse(found, worst[name]):
                 worst[name] = found
     difference, compared = None, 0
     if first is None:
         raise Error(Kind.USAGE, "there are no inputs to compare on")
-    if per_layer and lowered is not None:
-        difference, compared = first_difference(lowered, runner, first)
+    if per_layer:
+        difference, compared = first_difference(graph, runner, first)
     return Verification(worst, count, difference, compared)
 
 
@@ -133,29 +157,58 @@ def _is_worse(a: Comparison, b: Comparison) -> bool:
 
 
 def first_difference(
-    lowered: Graph, runner: Runner, inputs: Mapping[str, Array]
+    graph: Graph, runner: Runner, inputs: Mapping[str, Array]
 ) -> tuple[LayerDifference | None, int]:
-    """The first value, in the order of the graph, that the runtime computes differently; and the
-    number of values compared. Values are matched by name; what the runtime fused away is skipped.
+    """The first value of the model, in its own order, that the artifact computes differently; and
+    the number of values compared.
+
+    Values are matched by name: passes keep a name only for the same numbers. What was fused away,
+    or what the runtime does not show, is skipped.
     """
     shown = runner.run_with_taps(inputs)
-    found: list[LayerDifference] = []
+    suspects: list[tuple[Op, Value, Array]] = []
     compared = 0
-    tolerance = tolerance_of(lowered)
+    tolerance = tolerance_of(graph)
 
-    def tap(op: Op, results: Sequence[Array]) -> None:
+    def look(op: Op, results: Sequence[Array]) -> None:
         nonlocal compared
         for value, array in zip(op.results, results, strict=True):
             actual = shown.get(value.hint)
-            if found or actual is None or actual.shape != array.shape:
+            if actual is None or actual.shape != array.shape or actual.dtype != array.dtype:
                 continue
             compared += 1
-            comparison = compare(actual, array, tolerance)
-            if not comparison:
-                found.append(LayerDifference(value.hint, op.op_name, op.loc, comparison))
+            if len(suspects) < MAX_SUSPECTS and not compare(actual, array, tolerance):
+                suspects.append((op, value, array.copy()))
 
-    Executor(lowered).run({n: inputs[n] for n in lowered.input_names}, tap=tap)
-    return (found[0] if found else None), compared
+    executor = Executor(graph)
+    given = {name: inputs[name] for name in graph.input_names}
+    executor.run(given, tap=look)
+    if not suspects:
+        return None, compared
+    moved = _movements(executor, given, {value: array for _, value, array in suspects})
+    for op, value, array in suspects:
+        allowed = max(tolerance.relative, MOVEMENTS * moved[value])
+        comparison = compare(shown[value.hint], array, replace(tolerance, relative=allowed))
+        if not comparison:
+            return LayerDifference(value.hint, op.op_name, op.loc, comparison), compared
+    return None, compared
+
+
+def _movements(
+    executor: Executor, inputs: Mapping[str, Array], expected: Mapping[Value, Array]
+) -> dict[Value, float]:
+    """By how much the graph's own rounding moves each of these values (``kernels/judge.py``)."""
+    mover = Mover()
+    found: dict[Value, float] = {}
+
+    def move(op: Op, results: Sequence[Array]) -> None:
+        mover(op, results)
+        for value, array in zip(op.results, results, strict=True):
+            if value in expected:
+                found[value] = distance(array, expected[value])
+
+    executor.run(inputs, tap=move)
+    return found
 
 
 def load_samples(path: Path, graph: Graph) -> Iterator[dict[str, Array]]:
@@ -170,8 +223,11 @@ def load_samples(path: Path, graph: Graph) -> Iterator[dict[str, Array]]:
     arrays = read_npz(path)
     missing = [name for name in graph.input_names if name not in arrays]
     if missing:
-        raise Error(Kind.USAGE, f"{path} has no array for {missing}",
-                    instead=f"arrays named {list(graph.input_names)}; found {sorted(arrays)}")  # fmt: skip
+        raise Error(
+            Kind.USAGE,
+            f"{path} has no array for {missing}",
+            instead=f"arrays named {list(graph.input_names)}; found {sorted(arrays)}",
+        )
     whole = all(_fits(value, arrays[value.hint]) for value in graph.inputs)
     if whole:
         yield {name: arrays[name] for name in graph.input_names}
@@ -198,8 +254,16 @@ def read_npz(path: Path) -> dict[str, Array]:
             return {name: arrays[name] for name in arrays.files}
     except OSError as error:
         raise Error(Kind.READ, f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError,
-            zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
+    except (
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise Error(
             Kind.READ, f"{path} is no .npz file of plain arrays", instead="numpy.savez(path, x=…)"
         ) from error
@@ -207,7 +271,11 @@ def read_npz(path: Path) -> dict[str, Array]:
 
 def _fits(value: Value, array: Array) -> bool:
     type = value.type
-    return array.dtype == type.dtype.numpy and array.ndim == type.rank and all(
-        not isinstance(dim, int) or dim == size
-        for dim, size in zip(type.dims, array.shape, strict=True)
-    )  # fmt: skip
+    return (
+        array.dtype == type.dtype.numpy
+        and array.ndim == type.rank
+        and all(
+            not isinstance(dim, int) or dim == size
+            for dim, size in zip(type.dims, array.shape, strict=True)
+        )
+    )

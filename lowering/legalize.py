@@ -15,6 +15,4 @@ def legalize(graph: Graph, target: Target) -> None:
     target.legalize(graph)
     findings = target.refused(graph)
     if findings:
-        raise Error(
-            Kind.UNSUPPORTED, f"{len(findings)} ops cannot go to {target.name!r}", findings
-        )
+        raise Error(Kind.UNSUPPORTED, f"{len(findings)} ops cannot go to {target.name!r}", findings)

@@ -1,5 +1,6 @@
 """The targets that edgec comes with: importing this module registers them."""
 
 from edgec.lowering.onnx.target import ONNX
+from edgec.lowering.openvino.target import OPENVINO_TARGET
 
-__all__ = ["ONNX"]
+__all__ = ["ONNX", "OPENVINO_TARGET"]

@@ -105,17 +105,16 @@ def make_pass(name: str, options: Mapping[str, str]) -> Pass:
     """
     cls = _REGISTRY.get(name)
     if cls is None:
-        raise Error(
-            Kind.USAGE, f"there is no pass {name!r}", instead="edgec passes lists them all"
-        )
+        raise Error(Kind.USAGE, f"there is no pass {name!r}", instead="edgec passes lists them all")
     known = cls.options()
     values: dict[str, Any] = {}
     for key, text in options.items():
         if key not in known:
             raise Error(
-                Kind.USAGE, f"pass {name!r} has no option {key!r}",
+                Kind.USAGE,
+                f"pass {name!r} has no option {key!r}",
                 instead=f"one of {sorted(known)}" if known else "it takes none",
-            )  # fmt: skip
+            )
         values[key] = _read_option(name, key, text, known[key])
     return cls(**values)
 

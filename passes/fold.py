@@ -102,4 +102,6 @@ def _growth(op: Op) -> int:
 
 def _takes_out(kernel: object) -> bool:
     code = getattr(kernel, "__code__", None)
-    return code is not None and "out" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return (
+        code is not None and "out" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    )

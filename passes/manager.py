@@ -122,8 +122,9 @@ class PassManager:
         seconds = time.perf_counter() - begin
         changed = graph.version != version
         numerics = self._check(graph, one, changed, judge)
-        report = PassReport(one.name, seconds, before, _histogram(graph), statistics, changed,
-                            numerics)  # fmt: skip
+        report = PassReport(
+            one.name, seconds, before, _histogram(graph), statistics, changed, numerics
+        )
         self._show(graph, index, report)
         return report
 
@@ -161,8 +162,12 @@ class PassManager:
             command = self._reproducer(pristine, self.settings.repro, index)
         if isinstance(error, Error):
             hints = [error.instead, command and f"to reproduce: {command}"]
-            return Error(error.kind, f"in pass {one.name!r}: {error.message}", error.findings,
-                         instead="; ".join(filter(None, hints)))  # fmt: skip
+            return Error(
+                error.kind,
+                f"in pass {one.name!r}: {error.message}",
+                error.findings,
+                instead="; ".join(filter(None, hints)),
+            )
         last = traceback.extract_tb(error.__traceback__)[-1]
         finding = Finding(f"{type(error).__name__}: {error}", f"{last.name}, line {last.lineno}")
         return Error(
@@ -181,8 +186,17 @@ class PassManager:
 
 
 # What a pass with a bug raises; memory that runs out is no bug of it.
-_FAILURES = (Error, IllegalRewrite, ValueError, LookupError, TypeError, AttributeError,
-             AssertionError, ArithmeticError, RuntimeError)  # fmt: skip
+_FAILURES = (
+    Error,
+    IllegalRewrite,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+)
 _Judge = Callable[[Graph, Pass], str]
 
 

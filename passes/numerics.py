@@ -32,16 +32,22 @@ class NumericJudge:
         after = graph.clone()
         actual = Executor(after).run({name: self.inputs[name] for name in after.input_names})
         factor = one.promise.ulp if isinstance(one.promise, Close) else 1.0
-        judge = Judge(self.before, self._given(self.before), factor=factor,
-                      exact=isinstance(one.promise, Exact))  # fmt: skip
+        judge = Judge(
+            self.before,
+            self._given(self.before),
+            factor=factor,
+            exact=isinstance(one.promise, Exact),
+        )
         compared = {name: judge.compare(name, actual[name]) for name in judge.expected}
         findings = [f for name, c in compared.items() for f in _broken(name, c, one)]
         if findings:
             raise Error(
-                Kind.PASS, f"pass {one.name!r} breaks its promise ({one.promise})", findings,
+                Kind.PASS,
+                f"pass {one.name!r} breaks its promise ({one.promise})",
+                findings,
                 instead=f"look at what {one.name!r} rewrote with --print-after=changed, and find "
                 "the rewrite with --rewrite-limit",
-            )  # fmt: skip
+            )
         self.before = after
         worst = max((comparison.normwise for comparison in compared.values()), default=0.0)
         return f"{one.promise}, largest difference {worst:.1e}"

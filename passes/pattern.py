@@ -281,9 +281,7 @@ class NodePattern(RootPattern):
         swapped = self._match_in_order(op, [second, first, *rest], match)
         return swapped if swapped is None or swapped.near else miss
 
-    def _match_in_order(
-        self, op: Op, values: Sequence[Value | None], match: Match
-    ) -> Miss | None:
+    def _match_in_order(self, op: Op, values: Sequence[Value | None], match: Match) -> Miss | None:
         far: Miss | None = None
         for index, spec in enumerate(op.operand_specs):
             pattern = self.operands.get(spec.name)
@@ -340,7 +338,9 @@ def node(
         unknown = [name for name in attributes if name not in option.attribute_specs]
         if unknown:
             raise TypeError(f"{option.op_name} has no attribute {unknown}")
-        missing = [s.name for s in option.operand_specs if s.kind == "one" and s.name not in by_name]
+        missing = [
+            s.name for s in option.operand_specs if s.kind == "one" and s.name not in by_name
+        ]
         if missing:
             raise TypeError(f"the pattern for {option.op_name} mentions no {missing}")
     return NodePattern(options, by_name, attributes, attrs is CARRY, shared=shared)

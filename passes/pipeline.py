@@ -23,9 +23,10 @@ def parse_pipeline(text: str) -> list[Pass]:
         match = _ITEM.match(text, position)
         if match is None:
             raise Error(
-                Kind.USAGE, f"cannot read the pipeline at {text[position:]!r}",
+                Kind.USAGE,
+                f"cannot read the pipeline at {text[position:]!r}",
                 instead="pass,pass{option=value,option=value},…",
-            )  # fmt: skip
+            )
         name, options = match["name"], match["options"]
         if name in PIPELINES and options is None:
             passes += PIPELINES[name].passes()

@@ -49,5 +49,3 @@ PIPELINES: Mapping[str, Pipeline] = {
     )
 }
 DEFAULT_PIPELINE = "O2"
-
-

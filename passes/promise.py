@@ -1,8 +1,8 @@
 """What a pass promises about numbers, and how the promise is checked.
 
 ``Exact``: every output is the same to the bit. ``Close(ulp)``: outputs agree within the rounding
-that the graph's own arithmetic allows, ``ulp`` times over (the rewrite reorders or merges roundings).
-``Lossy``: the pass changes numbers on purpose, within a stated budget.
+that the graph's own arithmetic allows, ``ulp`` times over (the rewrite reorders or merges
+roundings). ``Lossy``: the pass changes numbers on purpose, within a stated budget.
 """
 
 from __future__ import annotations

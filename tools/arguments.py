@@ -34,14 +34,22 @@ def add_input_shape(parser: argparse.ArgumentParser) -> None:
 
 def add_watching(parser: argparse.ArgumentParser) -> None:
     """How closely passes are watched."""
-    parser.add_argument("--print-after", choices=("none", "changed", "all"), default="none",
-                        help="print the graph after passes, to standard error")  # fmt: skip
+    parser.add_argument(
+        "--print-after",
+        choices=("none", "changed", "all"),
+        default="none",
+        help="print the graph after passes, to standard error",
+    )
     parser.add_argument("--time", action="store_true", help="print what each pass took and did")
     parser.add_argument("--verify-each", action="store_true", help="verify after every pass")
-    parser.add_argument("--check-numerics", action="store_true",
-                        help="hold every pass to its promise with the reference kernels")  # fmt: skip
-    parser.add_argument("--rewrite-limit", type=natural, metavar="N",
-                        help="stop after N rewrites (to bisect)")  # fmt: skip
+    parser.add_argument(
+        "--check-numerics",
+        action="store_true",
+        help="hold every pass to its promise with the reference kernels",
+    )
+    parser.add_argument(
+        "--rewrite-limit", type=natural, metavar="N", help="stop after N rewrites (to bisect)"
+    )
 
 
 def natural(text: str) -> int:

@@ -85,8 +85,12 @@ def _report(error: Error, *, as_json: bool) -> int:
         findings = [
             {"where": f.where, "message": f.message, "instead": f.instead} for f in error.findings
         ]
-        content = {"error": error.kind.value, "message": error.message, "findings": findings,
-                   "instead": error.instead}  # fmt: skip
+        content = {
+            "error": error.kind.value,
+            "message": error.message,
+            "findings": findings,
+            "instead": error.instead,
+        }
         print(json.dumps(content, indent=2))
     print(f"error: {error}", file=sys.stderr)
     return error.exit_code

@@ -37,8 +37,18 @@ def main() -> None:
         size = model.stat().st_size
     with compiling_kernels():
         reference = Executor(graph)
-        rows = [_row("the model itself, on the reference kernels", "fp32", size, graph,
-                     reference.run, samples, labels, reference)]  # fmt: skip
+        rows = [
+            _row(
+                "the model itself, on the reference kernels",
+                "fp32",
+                size,
+                graph,
+                reference.run,
+                samples,
+                labels,
+                reference,
+            )
+        ]
         for target in TARGETS.values():
             rows += _rows(target, graph, samples, labels, reference)
     report.print_table(COLUMNS, rows, title="digits, MobileNetV2, 2,000 test images")
@@ -60,14 +70,30 @@ def _rows(
         path = Path(folder) / f"digits{target.suffix}"
         driver.compile(graph, target.name, path, verify=True)
         runner = target.load(path, 1)
-        return [_row(f"{target.name} ({target.runtime.module})", "fp32", path.stat().st_size, graph,
-                     runner.run, samples, labels, reference)]  # fmt: skip
+        return [
+            _row(
+                f"{target.name} ({target.runtime.module})",
+                "fp32",
+                path.stat().st_size,
+                graph,
+                runner.run,
+                samples,
+                labels,
+                reference,
+            )
+        ]
 
 
 def _row(
-    name: str, precision: str, size: int, graph: Graph, predict: Predict,
-    samples: Array, labels: Array, reference: Executor,
-) -> tuple[str, ...]:  # fmt: skip
+    name: str,
+    precision: str,
+    size: int,
+    graph: Graph,
+    predict: Predict,
+    samples: Array,
+    labels: Array,
+    reference: Executor,
+) -> tuple[str, ...]:
     [input_name] = graph.input_names
     [output_name] = graph.output_names
     correct = 0
@@ -81,8 +107,14 @@ def _row(
             expected = reference.run(feed)[output_name]
             difference = max(difference, float(np.abs(scores - expected).max()))
     milliseconds = _latency(predict, {input_name: samples[:1]})
-    return (name, precision, f"{size / 1000:.0f} kB", f"{milliseconds:.3f} ms",
-            f"{100 * correct / len(samples):.2f} %", f"{difference:.1e}")  # fmt: skip
+    return (
+        name,
+        precision,
+        f"{size / 1000:.0f} kB",
+        f"{milliseconds:.3f} ms",
+        f"{100 * correct / len(samples):.2f} %",
+        f"{difference:.1e}",
+    )
 
 
 def _latency(predict: Predict, feed: Mapping[str, Array]) -> float:

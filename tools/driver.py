@@ -60,8 +60,11 @@ def load(
     """
     if isinstance(source, bytes):
         if source.lstrip()[:6] in (b"graph ", b"graph(") or source.lstrip()[:1] == b"#":
-            return _settled(parse_graph(source.decode("utf-8", errors="replace")),
-                            input_shapes or {}, constants or {})  # fmt: skip
+            return _settled(
+                parse_graph(source.decode("utf-8", errors="replace")),
+                input_shapes or {},
+                constants or {},
+            )
         return read_onnx(source, input_shapes=input_shapes, constants=constants)
     path = Path(source)
     if path.suffix == ".eir":
@@ -72,8 +75,11 @@ def load(
 def _settled(graph: Graph, shapes: Shapes, constants: Mapping[str, Any]) -> Graph:
     """A graph read from text: its types stand, but symbols can be given a value."""
     if constants:
-        raise Error(Kind.USAGE, "inputs of a graph in text form cannot become constants",
-                    instead="write the constants into the text")  # fmt: skip
+        raise Error(
+            Kind.USAGE,
+            "inputs of a graph in text form cannot become constants",
+            instead="write the constants into the text",
+        )
     return pinned(graph, shapes)
 
 
@@ -154,12 +160,15 @@ def compile(
 
 def mismatch(verification: Verification, path: Path) -> Error:
     """The error that says how far an artifact is off."""
-    findings = [Finding(str(c), f"output {name!r}") for name, c in verification.outputs.items()
-                if not c]  # fmt: skip
+    findings = [
+        Finding(str(c), f"output {name!r}") for name, c in verification.outputs.items() if not c
+    ]
     return Error(
-        Kind.MISMATCH, f"{path} does not compute what the model does", findings,
+        Kind.MISMATCH,
+        f"{path} does not compute what the model does",
+        findings,
         instead="edgec opt … --check-numerics names the pass; edgec verify --per-layer the layer",
-    )  # fmt: skip
+    )
 
 
 @contextlib.contextmanager

@@ -31,8 +31,12 @@ def compiling_kernels() -> Iterator[None]:
         nonlocal total
         total += seconds
         if sys.stderr.isatty():
-            print(f"\rcompiling kernels for this machine: {name}, {total:.0f} s\033[K", end="",
-                  file=sys.stderr, flush=True)  # fmt: skip
+            print(
+                f"\rcompiling kernels for this machine: {name}, {total:.0f} s\033[K",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
 
     with report_compilations(note):
         yield

@@ -70,14 +70,18 @@ def reports_json(reports: Sequence[PassReport]) -> list[dict[str, Any]]:
             "ops_after": report.after.total(),
             "applied": dict(report.statistics.applied),
             "near_misses": [
-                {"rule": rule, "reason": reason, "count": count,
-                 "example": report.statistics.examples[rule, reason]}
+                {
+                    "rule": rule,
+                    "reason": reason,
+                    "count": count,
+                    "example": report.statistics.examples[rule, reason],
+                }
                 for (rule, reason), count in report.statistics.near_misses.items()
             ],
             "numerics": report.numerics,
         }
         for report in reports
-    ]  # fmt: skip
+    ]
 
 
 def _is_number(cell: object) -> bool:

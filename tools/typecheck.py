@@ -32,8 +32,17 @@ def make_links(root: Path) -> Path:
 def main() -> int:
     root = Path(__file__).resolve().parent.parent
     tree = make_links(root)
-    command = [sys.executable, "-m", "mypy", "--config-file", str(root / "pyproject.toml"),
-               "--cache-dir", str(root / ".mypy_cache"), "-p", "edgec"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        str(root / "pyproject.toml"),
+        "--cache-dir",
+        str(root / ".mypy_cache"),
+        "-p",
+        "edgec",
+    ]
     return subprocess.run(command, cwd=tree, env={**os.environ, "MYPYPATH": str(tree)}).returncode
 
 

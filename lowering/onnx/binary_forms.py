@@ -39,7 +39,8 @@ def write_signed_shift(op: Shift, w: Writer) -> None:
         w.node("Cast", [shifted], op.results, to=dtype_to_onnx(dtype))
         return
     negative = step(w, "Less", [op.x, w.const(0, dtype)])
-    mask = step(w, "Where", [negative, w.const(-1, dtype), w.const(0, dtype)])
+    mask = step(w, "Mul", [_cast(w, negative, dtypes.i32), w.const(-1, dtypes.i32)])
+    mask = _cast(w, mask, dtype)
     folded = _cast(w, step(w, "BitwiseXor", [op.x, mask]), unsigned)
     shifted = step(w, "BitShift", [folded, amount], direction="RIGHT")
     w.node("BitwiseXor", [_cast(w, shifted, dtype), mask], op.results)

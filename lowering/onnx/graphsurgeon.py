@@ -36,7 +36,8 @@ def _module() -> Any:
         import onnx_graphsurgeon as surgeon
     except ImportError as error:
         raise Error(
-            Kind.RUNTIME_MISSING, "onnx_graphsurgeon is not installed",
+            Kind.RUNTIME_MISSING,
+            "onnx_graphsurgeon is not installed",
             instead="pip install 'edgec[graphsurgeon]'",
-        ) from error  # fmt: skip
+        ) from error
     return surgeon

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from edgec.ir import Constant, Value, dtypes
+from edgec.ir import Constant, DType, Value, dtypes
 from edgec.ir.ops import Cast, Conv, Dequantize, MatMul, Mul, Quantize, Reshape, Sub
+from edgec.ir.ops.common import product
 from edgec.ir.ops.quant import is_per_tensor
 from edgec.lowering.onnx.node import READERS, Node
 from edgec.lowering.onnx.windows import read_padding
@@ -42,10 +43,13 @@ def read_qlinear_matmul(node: Node) -> Value:
 
 @READERS.rule("ConvInteger")
 def read_conv_integer(node: Node) -> Value:
-    """In float64, which holds every sum of products of bytes exactly."""
+    """In float32 where that holds every sum of products of bytes exactly, else in float64."""
+    terms = product(node.input(1).type.dims[1:])
+    few = isinstance(terms, int) and terms * 255 * 255 <= 1 << 24
+    real = dtypes.f32 if few else dtypes.f64
     op = Conv(
-        _shifted(node, node.input(0), node.optional(2), 1),
-        _shifted(node, node.input(1), node.optional(3), 0),
+        _shifted(node, node.input(0), node.optional(2), 1, real),
+        _shifted(node, node.input(1), node.optional(3), 0, real),
         stride=node.ints("strides", ()),
         dilation=node.ints("dilations", ()),
         groups=node.int("group", 1),
@@ -81,12 +85,14 @@ def _product(node: Node, x_scale: Value, w_scale: Value) -> Value:
     return node.add(Mul(node.add(Reshape(x_scale, to=())).result, w_scale)).result
 
 
-def _shifted(node: Node, x: Value, zero_point: Value | None, axis: int) -> Value:
-    """x - zero_point in float64; a 1-D zero point runs along ``axis``."""
-    real = node.add(Cast(x, to=dtypes.f64)).result
+def _shifted(
+    node: Node, x: Value, zero_point: Value | None, axis: int, dtype: DType = dtypes.f64
+) -> Value:
+    """x - zero_point in that type; a 1-D zero point runs along ``axis``."""
+    real = node.add(Cast(x, to=dtype)).result
     if zero_point is None:
         return real
-    point = node.add(Cast(zero_point, to=dtypes.f64)).result
+    point = node.add(Cast(zero_point, to=dtype)).result
     if not is_per_tensor(zero_point):
         after = x.type.rank - axis - 1
         point = node.add(Reshape(point, to=(*zero_point.type.dims, *(1,) * after))).result

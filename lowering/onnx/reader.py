@@ -46,8 +46,15 @@ MAX_DECISIONS = 3  # subgraphs to choose at compile time: each doubles the tries
 
 # What reading an illegal node may raise: its operands and attributes are only checked by use, and
 # ONNX's own library instantiates function bodies.
-_ILLEGAL = (Unsupported, ValueError, ArithmeticError, TypeError, LookupError, MemoryError,
-            RuntimeError)  # fmt: skip
+_ILLEGAL = (
+    Unsupported,
+    ValueError,
+    ArithmeticError,
+    TypeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+)
 
 Shapes = Mapping[str, Sequence[Dim | str]]
 
@@ -189,8 +196,9 @@ class _ModelReader:
         if isinstance(rule, Refusal):
             yield Finding(rule.why, _where(node, self.opset), rule.instead)
         elif rule is None and not function_body(node, self.opset, None):
-            yield Finding("there is no such operator, or edgec does not read it",
-                          _where(node, self.opset))  # fmt: skip
+            yield Finding(
+                "there is no such operator, or edgec does not read it", _where(node, self.opset)
+            )
 
     # -- graphs -----------------------------------------------------------------------------------
 
@@ -289,7 +297,9 @@ class _ModelReader:
                 self._dispatch(node, rewriter)
         except _ILLEGAL as error:
             instead = getattr(error, "instead", "")
-            finding = Finding(str(error) or type(error).__name__, _where(proto, self.opset), instead)
+            finding = Finding(
+                str(error) or type(error).__name__, _where(proto, self.opset), instead
+            )
             kind = Kind.UNSUPPORTED if isinstance(error, Unsupported) else Kind.READ
             raise Error(kind, "a node cannot be read", [finding]) from error
 
@@ -319,9 +329,7 @@ class _ModelReader:
                 value.hint = name
             self.scopes[-1][name] = value
 
-    def _read_body(
-        self, node: Node, body: Sequence[onnx.NodeProto], rewriter: Rewriter
-    ) -> None:
+    def _read_body(self, node: Node, body: Sequence[onnx.NodeProto], rewriter: Rewriter) -> None:
         """Read a function body in place of its node; its names live in a scope of their own."""
         self.depth += 1
         if self.depth > MAX_NESTING:
@@ -376,9 +384,7 @@ class _ModelReader:
 def _guard(build: Callable[[], onnx.ModelProto], what: str) -> onnx.ModelProto:
     try:
         return build()
-    except (
-        RuntimeError, ValueError, TypeError, KeyError, onnx.checker.ValidationError
-    ) as error:  # fmt: skip
+    except (RuntimeError, ValueError, TypeError, KeyError, onnx.checker.ValidationError) as error:
         raise Error(Kind.READ, f"{what} cannot be expanded: {error}") from error
 
 

@@ -87,7 +87,17 @@ def _failures() -> tuple[type[Exception], ...]:
     """The exceptions that onnxruntime's binding raises."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented",
-             "RuntimeException", "NoSuchFile", "NoModel", "EPFail", "ModelLoaded")  # fmt: skip
+    names = (
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NotImplemented",
+        "RuntimeException",
+        "NoSuchFile",
+        "NoModel",
+        "EPFail",
+        "ModelLoaded",
+    )
     found = [getattr(state, name) for name in names if hasattr(state, name)]
     return (*found, RuntimeError, ValueError)

@@ -91,4 +91,14 @@ def read_range(node: Node) -> Value:
 
 @WRITERS.rule(Range)
 def write_range(op: Range, w: Writer) -> None:
-    typed_node(w, "Range", [op.start, op.limit, op.delta], op.result)
+    bounds = [_as_scalar(value, w) for value in (op.start, op.limit, op.delta)]
+    typed_node(w, "Range", bounds, op.result)
+
+
+def _as_scalar(value: Value, w: Writer) -> Operand:
+    """One element of rank 0, the only rank that ONNX allows."""
+    if value.type.rank == 0:
+        return value
+    if isinstance(value, Constant):
+        return w.const(value.array.reshape(()), value.type.dtype)
+    return step(w, "Reshape", [value, w.ints(())])

@@ -67,7 +67,7 @@ class Writer:
         self.loc: tuple[str, ...] = ()
         self._node_names: set[str] = outer._node_names if outer else set()
 
-    # -- for the rules ------------------------------------------------------------------------------
+    # -- for the rules ----------------------------------------------------------------------------
 
     def node(
         self,
@@ -116,11 +116,11 @@ class Writer:
             if isinstance(value, Constant):
                 found = self._initializer(value.weight, value.hint or "const")
             else:
-                found = self._unique(value.hint or "value")
+                found = self._unique(value.hint or _inner_name(value))
             self._names[value] = found
         return found
 
-    # -- graphs -------------------------------------------------------------------------------------
+    # -- graphs -----------------------------------------------------------------------------------
 
     def graph(self, graph: Graph) -> onnx.GraphProto:
         """The graph and everything nested in it. Only the outermost one carries initializers."""
@@ -162,7 +162,7 @@ class Writer:
         self.loc = op.loc
         rule(op, self)
 
-    # -- names --------------------------------------------------------------------------------------
+    # -- names ------------------------------------------------------------------------------------
 
     def _operand(self, value: Operand) -> str:
         if value is None:
@@ -194,7 +194,7 @@ def _unique(hint: str, taken: set[str], suffixes: dict[str, int]) -> str:
     return name
 
 
-# -- whole models -----------------------------------------------------------------------------------
+# -- whole models -------------------------------------------------------------------------------
 
 
 def to_model(graph: Graph, *, opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
@@ -249,7 +249,7 @@ def _lowered(graph: Graph, opset: int) -> tuple[onnx.ModelProto, dict[str, Weigh
     findings = check_writable(graph)
     if findings:
         raise Error(Kind.UNSUPPORTED, "some ops cannot be written as ONNX", findings)
-    needed = max((_needed_opset(op) for op in graph.walk), default=opset)
+    needed = max(_needed_opset(op) for part in graph.graphs for op in (*part.ops, part.terminator))
     model = onnx.ModelProto(producer_name="edgec")
     writer = Writer(max(opset, needed), proto=model.graph)
     try:
@@ -264,9 +264,18 @@ def _lowered(graph: Graph, opset: int) -> tuple[onnx.ModelProto, dict[str, Weigh
     return model, writer.initializers
 
 
-_DTYPE_OPSETS = {dtypes.f8e4m3fn: 19, dtypes.f8e4m3fnuz: 19, dtypes.f8e5m2: 19,
-                 dtypes.f8e5m2fnuz: 19, dtypes.i4: 21, dtypes.u4: 21, dtypes.f4e2m1: 23, dtypes.f8e8m0: 24,
-                 dtypes.i2: 25, dtypes.u2: 25}  # fmt: skip
+_DTYPE_OPSETS = {
+    dtypes.f8e4m3fn: 19,
+    dtypes.f8e4m3fnuz: 19,
+    dtypes.f8e5m2: 19,
+    dtypes.f8e5m2fnuz: 19,
+    dtypes.i4: 21,
+    dtypes.u4: 21,
+    dtypes.f4e2m1: 23,
+    dtypes.f8e8m0: 24,
+    dtypes.i2: 25,
+    dtypes.u2: 25,
+}
 
 
 # The first opset that has the operator of an op, filled in by the rules of its family.
@@ -355,6 +364,12 @@ def _attribute(name: str, value: Any) -> AttributeProto:
     if isinstance(value, bool):
         value = int(value)
     return onnx.helper.make_attribute(name, value)
+
+
+def _inner_name(value: Value) -> str:
+    """A name for a value that has none: no value of the model can be called like this."""
+    loc = value.producer.loc if value.producer is not None else ()
+    return f"{loc[-1] if loc else 'value'}~inner"
 
 
 def _where(op: Op) -> str:

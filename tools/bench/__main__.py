@@ -109,9 +109,7 @@ def _seconds(rows: list[ModelRow]) -> str:
 
 def _latency(rows: list[ModelRow]) -> str:
     names = [*OPTIMIZERS, "original again"]
-    body = [
-        [row.name, *(_ratio(row, name) for name in names)] for row in rows
-    ]
+    body = [[row.name, *(_ratio(row, name) for name in names)] for row in rows]
     ours = [row.latency["edgec"].ratio for row in rows]
     text = "## onnxruntime's time on each result, against the best of the others\n\n"
     text += _table(["model", *names], body)
@@ -125,13 +123,22 @@ def _ratio(row: ModelRow, name: str) -> str:
 
 def _kernels(rows: list[KernelRow]) -> str:
     body = [
-        [row.name, f"{row.timing['onnxruntime'].milliseconds:.2f}",
-         f"{row.timing['edgec'].milliseconds:.2f}", f"{row.timing['edgec'].ratio:.2f}",
-         f"{row.evaluator_ratio:.0f}"]
+        [
+            row.name,
+            f"{row.timing['onnxruntime'].milliseconds:.2f}",
+            f"{row.timing['edgec'].milliseconds:.2f}",
+            f"{row.timing['edgec'].ratio:.2f}",
+            f"{row.evaluator_ratio:.0f}",
+        ]
         for row in rows
-    ]  # fmt: skip
-    columns = ["network", "onnxruntime ms", "reference kernels ms", "ratio",
-               "× faster than onnx.reference"]  # fmt: skip
+    ]
+    columns = [
+        "network",
+        "onnxruntime ms",
+        "reference kernels ms",
+        "ratio",
+        "× faster than onnx.reference",
+    ]
     return "## Reference kernels on whole networks\n\n" + _table(columns, body)
 
 
@@ -140,10 +147,13 @@ def _scale(rows: list[ScaleRow]) -> str:
     operations = list(dict.fromkeys(row.operation for row in rows))
     found = {(row.operation, row.ops): row.microseconds for row in rows}
     body = [
-        [operation, *(f"{found[operation, size]:.2f}" for size in sizes),
-         f"{found[operation, sizes[-1]] / found[operation, sizes[0]]:.2f}"]
+        [
+            operation,
+            *(f"{found[operation, size]:.2f}" for size in sizes),
+            f"{found[operation, sizes[-1]] / found[operation, sizes[0]]:.2f}",
+        ]
         for operation in operations
-    ]  # fmt: skip
+    ]
     columns = ["operation", *(f"{size:,} ops" for size in sizes), "last / first"]
     return "## Microseconds per op on chains\n\n" + _table(columns, body)
 

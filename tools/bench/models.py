@@ -114,8 +114,9 @@ def kernel_row(path: Path, rounds: int) -> KernelRow:
     runner = OnnxRunner(path)
     timing = paired(
         {REFERENCE_BASELINE: _call(runner, feed), "edgec": lambda: executor.run(feed)},
-        REFERENCE_BASELINE, rounds=rounds,
-    )  # fmt: skip
+        REFERENCE_BASELINE,
+        rounds=rounds,
+    )
     evaluator = ReferenceEvaluator(str(path))
     seconds = best_of(lambda: evaluator.run(None, dict(feed)), repeats=1)
     return KernelRow(path.stem, timing, 1000 * seconds / timing["edgec"].milliseconds)

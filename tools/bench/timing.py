@@ -34,7 +34,7 @@ def paired(
 ) -> dict[str, Timing]:
     """Time the candidates; ratios are to ``baseline``."""
     order = list(candidates)
-    shuffle = random.Random(seed)  # noqa: S311  (an order, not a secret)
+    shuffle = random.Random(seed)
     times: dict[str, list[float]] = {name: [] for name in order}
     for _ in range(rounds):
         shuffle.shuffle(order)

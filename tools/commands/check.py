@@ -30,9 +30,7 @@ def run(chosen: argparse.Namespace) -> int:
     refused = target.refused(graph)
     ops = Counter(op.op_name for op in graph.walk)
     if chosen.json:
-        findings = [
-            {"where": f.where, "message": f.message, "instead": f.instead} for f in refused
-        ]
+        findings = [{"where": f.where, "message": f.message, "instead": f.instead} for f in refused]
         report.print_json({"target": target.name, "ops": ops, "refused": findings})
     else:
         report.print_table(("op", "count"), ops.most_common())

@@ -41,8 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     level.add_argument("-O", "--level", choices=sorted(PIPELINES), help="a named pipeline")
     level.add_argument("-p", "--pipeline", help="passes, as in cleanup,fuse,dce")
     parser.add_argument("--opset", type=int, help="of the written ONNX (default: 19)")
-    parser.add_argument("--verify", action="store_true",
-                        help="run the artifact and compare with the reference kernels")  # fmt: skip
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="run the artifact and compare with the reference kernels",
+    )
     parser.add_argument("--data", metavar="X.NPZ", help="inputs for --verify, by input name")
     parser.add_argument("--threads", type=natural, default=1)
     parser.add_argument("--save-ir", metavar="DIR", help="write the graph after every pass there")

@@ -30,10 +30,12 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, "in")
     parser.add_argument("-p", "--pipeline", required=True, help="passes, or a named pipeline")
-    parser.add_argument("-o", "--output", metavar="OUT",
-                        help=".onnx, .eir, or - for text on standard output")  # fmt: skip
-    parser.add_argument("--near-misses", action="store_true",
-                        help="print which rules almost matched, and why not")  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help=".onnx, .eir, or - for text on standard output"
+    )
+    parser.add_argument(
+        "--near-misses", action="store_true", help="print which rules almost matched, and why not"
+    )
     add_watching(parser)
 
 

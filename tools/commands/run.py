@@ -60,14 +60,18 @@ def _run_elsewhere(
     target = next(t for t in TARGETS.values() if t.runtime.module == chosen.backend)
     if chosen.model == STANDARD or Path(chosen.model).suffix != target.suffix:
         raise Error(
-            Kind.USAGE, f"{chosen.backend} runs {target.suffix} files",
+            Kind.USAGE,
+            f"{chosen.backend} runs {target.suffix} files",
             instead=f"edgec compile {chosen.model} -t {target.name} -o out{target.suffix}",
-        )  # fmt: skip
+        )
     runner = target.load(Path(chosen.model), chosen.threads)
     missing = [name for name in runner.input_names if name not in arrays]
     if missing:
-        raise Error(Kind.USAGE, f"inputs missing: {missing}",
-                    instead=f"the model's inputs are {list(graph.input_names)}")  # fmt: skip
+        raise Error(
+            Kind.USAGE,
+            f"inputs missing: {missing}",
+            instead=f"the model's inputs are {list(graph.input_names)}",
+        )
     return runner.run(arrays)
 
 
@@ -80,8 +84,16 @@ def _print(chosen: argparse.Namespace, outputs: dict[str, Array], seconds: float
     rows = []
     for name, array in outputs.items():
         numbers = array.astype(np.float64) if array.size else np.zeros(1)
-        rows.append((name, str(array.dtype), "x".join(map(str, array.shape)) or "scalar",
-                     f"{numbers.min():.6g}", f"{numbers.mean():.6g}", f"{numbers.max():.6g}"))  # fmt: skip
+        rows.append(
+            (
+                name,
+                str(array.dtype),
+                "x".join(map(str, array.shape)) or "scalar",
+                f"{numbers.min():.6g}",
+                f"{numbers.mean():.6g}",
+                f"{numbers.max():.6g}",
+            )
+        )
     columns = ("output", "type", "shape", "min", "mean", "max")
     if chosen.json:
         entries = [dict(zip(columns, row, strict=True)) for row in rows]

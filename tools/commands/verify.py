@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgec.ir import Error, Graph, Kind
+from edgec.ir import Error, Kind
 from edgec.lowering import TARGETS, Target, Verification, check_artifact
 from edgec.tools import report
 from edgec.tools.arguments import add_model, load_model, natural, samples_of
@@ -21,10 +21,16 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("artifact", metavar="ARTIFACT", help="what edgec compile wrote")
-    parser.add_argument("--data", metavar="X.NPZ",
-                        help="inputs by name, samples along the first axis; random if absent")  # fmt: skip
-    parser.add_argument("--per-layer", action="store_true",
-                        help="name the first layer that the runtime computes differently")  # fmt: skip
+    parser.add_argument(
+        "--data",
+        metavar="X.NPZ",
+        help="inputs by name, samples along the first axis; random if absent",
+    )
+    parser.add_argument(
+        "--per-layer",
+        action="store_true",
+        help="name the first layer that the runtime computes differently",
+    )
     parser.add_argument("--threads", type=natural, default=1)
 
 
@@ -34,13 +40,11 @@ def run(chosen: argparse.Namespace) -> int:
     target.runtime.require()
     graph = load_model(chosen.model, chosen.input_shape)
     samples = samples_of(chosen, graph)
-    lowered = _lowered(artifact, chosen) if chosen.per_layer else None
     with compiling_kernels():
         found = check_artifact(
             graph,
             target.load(artifact, chosen.threads),
             samples=samples,
-            lowered=lowered,
             per_layer=chosen.per_layer,
             threads=chosen.threads,
         )
@@ -57,22 +61,25 @@ def target_of(artifact: Path) -> Target:
         if artifact.suffix == target.suffix:
             return target
     raise Error(
-        Kind.USAGE, f"no target writes {artifact.suffix or 'such'} files",
+        Kind.USAGE,
+        f"no target writes {artifact.suffix or 'such'} files",
         instead=f"one of {sorted(t.suffix for t in TARGETS.values())}",
-    )  # fmt: skip
-
-
-def _lowered(artifact: Path, chosen: argparse.Namespace) -> Graph:
-    """The artifact as a graph of ours, whose values carry the names that the runtime shows."""
-    return load_model(str(artifact), chosen.input_shape)
+    )
 
 
 def _print(found: Verification, per_layer: bool) -> None:
     rows = [
-        (name, "ok" if c else "DIFFERS", f"{c.normwise:.2e}", f"{c.tolerance.relative:.2e}",
-         f"{c.max_abs:.2e}", f"{c.sqnr_db:.1f}", c.tolerance.why)
+        (
+            name,
+            "ok" if c else "DIFFERS",
+            f"{c.normwise:.2e}",
+            f"{c.tolerance.relative:.2e}",
+            f"{c.max_abs:.2e}",
+            f"{c.sqnr_db:.1f}",
+            c.tolerance.why,
+        )
         for name, c in found.outputs.items()
-    ]  # fmt: skip
+    ]
     columns = ("output", "", "normwise", "allowed", "max abs", "SQNR dB", "because of")
     report.print_table(columns, rows)
     needed = "none would" if found.needed is None else f"{found.needed:.2e}"
@@ -81,5 +88,7 @@ def _print(found: Verification, per_layer: bool) -> None:
         if not comparison:
             print(f"output {name!r}:\n{comparison}")
     if per_layer:
-        print(f"{found.layers_compared} intermediate values compared; first that differs: "
-              f"{found.first_difference or 'none'}")  # fmt: skip
+        print(
+            f"{found.layers_compared} intermediate values compared; first that differs: "
+            f"{found.first_difference or 'none'}"
+        )

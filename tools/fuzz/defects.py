@@ -13,6 +13,8 @@ from edgec.ir.ops import (
     LpPool,
     MaxPool,
     MaxUnpool,
+    NonZero,
+    Recurrent,
     Slice,
     Stft,
     TopK,
@@ -50,6 +52,14 @@ def _always(op: Dft | Stft) -> bool:
     return True
 
 
+def _of_a_scalar(op: NonZero) -> bool:
+    return op.x.type.rank == 0
+
+
+def _at_the_threshold(op: Recurrent) -> bool:
+    return "ThresholdedRelu" in op.activations
+
+
 def _without_order(op: TopK) -> bool:
     return not op.sorted
 
@@ -59,6 +69,8 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("Slice backwards to the end", _backwards_to_the_end, (Slice,)),
     Defect("MaxUnpool to another shape", _another_shape, (MaxUnpool,)),
     Defect("accuracy of DFT and STFT", _always, (Dft, Stft)),
+    Defect("NonZero of a scalar", _of_a_scalar, (NonZero,)),
+    Defect("ThresholdedRelu in recurrent layers", _at_the_threshold, (Recurrent,)),
     Defect("TopK without an order", _without_order, (TopK,)),
 )
 
@@ -75,6 +87,8 @@ LIMITS: dict[str, str] = {
     "Only support GridSample": "GridSample of images and volumes, cubic of images only",
     "Only 4-D or 5-D": "GridSample of images and volumes, cubic of images only",
     "'Cubic' mode only supports": "Resize of two axes at most",
+    "'Linear' mode only supports": "Resize of two axes at most",
+    "block_size must be 0 for": "blocks whose scale is a single number",
     "Pad reflect: p": "reflecting pads no longer than what cropping leaves",
     "Dilation not supported for AutoPadType": "SAME padding of dilated convolutions",
 }

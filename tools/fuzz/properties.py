@@ -99,7 +99,7 @@ class Check:
 
     def is_rounding(self, judge: Judge, name: str, found: Comparison) -> bool:
         """True when the output moves as much by rounding alone."""
-        moved = movements(judge, judge.graph, judge.inputs)[name]
+        moved = movements(judge)[name]
         if moved > USELESS:
             return True
         return found.needed is not None and found.needed.relative <= MOVEMENTS * moved
