@@ -22,6 +22,7 @@ check: $(STAMP)  ## style, strict types, import directions, stale docs
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m edgec.tools.typecheck
 	$(BIN)/python -m edgec.tools.staledocs
+	$(BIN)/python -m pytest tests/api/imports_test.py
 
 bench: $(STAMP)  ## tables of docs/benchmarks.md; MODELS=folder of .onnx files
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

@@ -10,9 +10,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from edgec.ir import Error, Kind
+from edgec.lowering import TARGETS
 from edgec.tools.commands import COMMANDS
 
 OUT_OF_MEMORY = "not enough memory for this model on this machine"
@@ -22,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the driver; returns the exit code."""
     parser = make_parser()
     try:
-        chosen = parser.parse_args(arguments)
+        chosen = parser.parse_args(_spelled_out(arguments))
     except SystemExit as stop:  # argparse's way to say that --help was printed, or a usage error
         return int(stop.code or 0)
     if not hasattr(chosen, "run"):
@@ -48,11 +50,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _spelled_out(arguments: Sequence[str] | None) -> list[str]:
+    """``edgec IN OUT …`` is ``edgec compile IN -o OUT …``, for the target of OUT's suffix."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if len(given) < 2 or any(text.startswith("-") and text != "-" for text in given[:2]):
+        return given
+    known = {command.NAME for command in COMMANDS}
+    source = given[0]
+    if source in known or not (source == "-" or Path(source).suffix):
+        return given
+    return ["compile", source, "-o", given[1], *_target_by_suffix(given[1]), *given[2:]]
+
+
+def _target_by_suffix(output: str) -> list[str]:
+    matching = [name for name, t in TARGETS.items() if t.suffix == Path(output).suffix]
+    return ["-t", matching[0]] if matching else []
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     parser = _Parser(
         prog="edgec",
-        description="Compile a trained network for small hardware, and prove the result.",
+        usage="%(prog)s COMMAND …  |  %(prog)s IN.onnx OUT",
+        description="Compile a trained network for small hardware, and prove the result. "
+        "IN OUT alone compiles for the target that OUT's suffix names.",
         epilog="edgec COMMAND --help shows each command's options and examples.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")

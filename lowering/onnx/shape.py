@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgec.ir import Array, Constant, DType, Value, dtypes
-from edgec.ir.ops import CountOf, DimsOf, Fill, Range
+from edgec.ir.ops import CountOf, DimsOf, Fill, Range, Reshape
 from edgec.lowering.onnx import refusals as _refusals  # noqa: F401  (fills the read table)
 from edgec.lowering.onnx.node import READERS, Node, Unsupported
 from edgec.lowering.onnx.tensors import read_sparse_tensor, read_tensor
@@ -86,19 +86,15 @@ def write_fill(op: Fill, w: Writer) -> None:
 
 @READERS.rule("Range")
 def read_range(node: Node) -> Value:
-    return node.add(Range(node.input(0), node.input(1), node.input(2))).result
+    """Bounds of one element and another rank are let pass by runtimes, but not by ONNX."""
+    start, limit, delta = (_as_scalar(node, node.input(index)) for index in range(3))
+    return node.add(Range(start, limit, delta)).result
+
+
+def _as_scalar(node: Node, x: Value) -> Value:
+    return x if x.type.rank == 0 else node.add(Reshape(x, to=())).result
 
 
 @WRITERS.rule(Range)
 def write_range(op: Range, w: Writer) -> None:
-    bounds = [_as_scalar(value, w) for value in (op.start, op.limit, op.delta)]
-    typed_node(w, "Range", bounds, op.result)
-
-
-def _as_scalar(value: Value, w: Writer) -> Operand:
-    """One element of rank 0, the only rank that ONNX allows."""
-    if value.type.rank == 0:
-        return value
-    if isinstance(value, Constant):
-        return w.const(value.array.reshape(()), value.type.dtype)
-    return step(w, "Reshape", [value, w.ints(())])
+    typed_node(w, "Range", [op.start, op.limit, op.delta], op.result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from edgec.ir import Graph, LayoutSensitive, Op, Return, Value
+from edgec.ir import Constant, Graph, LayoutSensitive, Op, Return, Value
 from edgec.ir.ops import Transpose
 from edgec.passes.layout.forms import Form, form_of
 from edgec.passes.layout.table import Alias, Answer, Carry, Forms, Free, answer
@@ -72,10 +72,10 @@ class Spread:
             self.refusals.setdefault(op, found)
 
     def _take_carry(self, op: Op, carry: Carry) -> None:
-        for value, form in zip(op.results, carry.results, strict=True):
-            if form is not None and self.forms.of(value) not in (None, form):
-                self.refusals[op] = "its result is read under other channel axes"
-                return
+        reason = self._why_not(op, carry)
+        if reason is not None:
+            self.refusals[op] = reason
+            return
         self.refusals.pop(op, None)
         self.free.pop(op, None)
         self.carries[op] = carry
@@ -84,8 +84,24 @@ class Spread:
         for value, form in zip(op.results, carry.results, strict=True):
             self._learn_one(value, form)
 
+    def _why_not(self, op: Op, carry: Carry) -> str | None:
+        turning = [
+            value
+            for values, slots in ((op.operands, carry.operands), (op.results, carry.results))
+            for value, form in zip(values, slots, strict=True)
+            if form is not None
+        ]
+        if not all(map(_can_turn, turning)):
+            return "a value is quantized along an axis of its type"
+        for value, form in zip(op.results, carry.results, strict=True):
+            if form is not None and self.forms.of(value) not in (None, form):
+                return "its result is read under other channel axes"
+        return None
+
     def _learn_one(self, value: Value | None, form: Form | None) -> None:
-        if value is not None and form is not None and form.rank == value.type.rank:
+        if value is None or form is None or isinstance(value, Constant):
+            return
+        if form.rank == value.type.rank:
             self._learn(value, form)
 
     def _learn(self, value: Value, form: Form) -> None:
@@ -97,7 +113,6 @@ class Spread:
         self._pending.extend(user for user in value.users if not isinstance(user, Return))
 
 
-def _can_turn(value: Value) -> bool:
+def _can_turn(value: Value | None) -> bool:
     """False for values whose type counts axes."""
-    quant = value.type.quant
-    return quant is None or quant.axis is None
+    return value is None or value.type.quant is None or value.type.quant.axis is None

@@ -390,3 +390,15 @@ def test_what_changed_is_printed_to_standard_error(capsys: pytest.CaptureFixture
     assert "# after cleanup" in captured.err
     assert "# after dce" not in captured.err
     assert "# after" not in captured.out
+
+
+# -- in and out, without a command ------------------------------------------------------------------
+
+
+def test_in_and_out_alone_compile(here: Path) -> None:
+    assert edgec_command("m.onnx", "out.onnx", "--verify") == FINE
+    assert len(read_onnx(here / "out.onnx")) > 0
+
+
+def test_a_word_that_is_neither_a_command_nor_a_file_is_a_usage_error() -> None:
+    assert edgec_command("compiel", "m.onnx") == USAGE
