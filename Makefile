@@ -28,8 +28,9 @@ bench: $(STAMP)  ## tables of docs/benchmarks.md; MODELS=folder of .onnx files
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m edgec.tools.bench $(if $(MODELS),--models $(MODELS))
 
-conformance: $(STAMP)  ## ONNX's published cases, all kinds
-	$(BIN)/python tests/conformance/suite.py --all
+conformance: $(STAMP)  ## ONNX's published cases, all kinds; docs/conformance.md
+	$(BIN)/python -m edgec.tools.conformance --ops --markdown docs/conformance.md \
+	    --json build/conformance.json
 
 fuzz: $(STAMP)  ## random graphs and pass lists, open-ended, seed printed; SECONDS=600
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties --hypothesis-seed=random

@@ -24,6 +24,7 @@ from edgec.ir.dims import (
 )
 from edgec.ir.dtypes import DType
 from edgec.ir.graph import Graph, Return
+from edgec.ir.layout_costs import LayoutCosts
 from edgec.ir.op import (
     Dims,
     Floats,
@@ -83,6 +84,7 @@ __all__ = [
     "IllegalRewrite",
     "Ints",
     "Kind",
+    "LayoutCosts",
     "LayoutSensitive",
     "Linear",
     "Listener",

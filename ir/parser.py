@@ -46,7 +46,8 @@ def parse_graph(text: str, weights: Mapping[str, Array] | None = None) -> Graph:
     try:
         with collector_paused():
             return parser.whole()
-    except (OpError, DimError, ValueError, KeyError, OverflowError) as error:
+    except (OpError, DimError, ValueError, KeyError, OverflowError, TypeError) as error:
+        # TypeError: a word of another kind where a number is wanted
         parser.fail(str(error), cause=error)
 
 

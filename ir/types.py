@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from edgec.ir.dims import ANY, Dim, DimExpr, could_equal, evaluate, substitute, symbols
 from edgec.ir.dtypes import DType
 
+MAX_RANK = 64  # of arrays in numpy
+MAX_DIM = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class Quant:
@@ -45,10 +48,12 @@ class TensorType:
 
     def __post_init__(self) -> None:
         static = True
+        if len(self.dims) > MAX_RANK:
+            raise ValueError(f"a tensor has {MAX_RANK} dimensions at most, found {len(self.dims)}")
         for dim in self.dims:
             if isinstance(dim, int):
-                if dim < 0:
-                    raise ValueError(f"a dimension is negative: {self.dims}")
+                if not 0 <= dim <= MAX_DIM:
+                    raise ValueError(f"a dimension is negative or too large: {self.dims}")
             elif isinstance(dim, DimExpr):
                 static = False
             else:

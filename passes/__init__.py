@@ -3,7 +3,9 @@
 from edgec.passes.base import Pass, Predicate, make_pass, pass_classes, static_shapes
 from edgec.passes.context import PassContext, PatternPass
 from edgec.passes.driver import Statistics, apply_patterns
+from edgec.passes.layout import Layout
 from edgec.passes.manager import PassManager, PassReport, Settings
+from edgec.passes.moves import Move
 from edgec.passes.pattern import (
     ANY,
     CARRY,
@@ -33,9 +35,11 @@ __all__ = [
     "PIPELINES",
     "Close",
     "Exact",
+    "Layout",
     "Lossy",
     "Match",
     "Miss",
+    "Move",
     "Pass",
     "PassContext",
     "PassManager",

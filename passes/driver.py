@@ -23,6 +23,7 @@ from edgec.ir import (
     Value,
     print_op,
 )
+from edgec.passes.moves import Move
 from edgec.passes.pattern import Match, Miss, Pattern, try_match
 
 FEW_USERS = 4  # an interior value of a match has no more
@@ -37,11 +38,13 @@ class Statistics:
         applied: rewrites by rule.
         near_misses: by rule and reason, where every op was the right one.
         examples: the first op (with its source names) of each near miss.
+        moves: transposes that remain, with their reasons (the layout pass lists them).
     """
 
     applied: Counter[str] = field(default_factory=Counter)
     near_misses: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
 
     def missed(self, rule: str, miss: Miss, op: Op) -> None:
         key = (rule, miss.reason)

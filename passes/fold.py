@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,12 @@ from edgec.passes.base import Pass
 from edgec.passes.context import current
 from edgec.passes.promise import Exact
 
+# Operations that one op may cost at compile time: a quarter of a second or so.
+_MOST_WORK = 1 << 28
+_LARGEST_NUMBER = 1 << 24  # of an attribute: pads and kernels beyond it are no network's
+# What kernels raise when numbers of the model make no sense (an index out of range, a size beyond
+# memory): the op is left as it is, to fail where it is run, if it ever is.
+_SENSELESS = (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError, MemoryError)
 # Results of unknown size (the positions of non-zero elements) are computed for operands up to this.
 _UNKNOWN_SIZE_OPERANDS = 1 << 16
 
@@ -74,12 +80,30 @@ def _executed(op: Op, left: int) -> Sequence[Array] | None:
     if not static and sum(v.type.elements() for v in op.present_operands) > _UNKNOWN_SIZE_OPERANDS:
         return None
     kernel = KERNELS.get(type(op))
-    if isinstance(kernel, Refusal):
+    if isinstance(kernel, Refusal) or not _is_modest(op):
         return None
     arrays = [v.array if isinstance(v, Constant) else None for v in op.operands]
-    found = kernel(op, *arrays, **({"out": None} if _takes_out(kernel) else {}))
+    try:
+        found = kernel(op, *arrays, **({"out": None} if _takes_out(kernel) else {}))
+    except _SENSELESS:
+        return None
     results = found if isinstance(found, tuple) else (found,)
     return [np.ascontiguousarray(r) if r.ndim else r for r in map(np.asarray, results)]
+
+
+def _is_modest(op: Op) -> bool:
+    """True when computing the op takes neither long nor much memory besides its results."""
+    work = op.work()
+    return work.macs + work.flops <= _MOST_WORK and all(
+        number <= _LARGEST_NUMBER for value in op.attributes.values() for number in _ints(value)
+    )
+
+
+def _ints(value: object) -> Iterator[int]:
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, tuple):
+        yield from (number for number in value if isinstance(number, int))
 
 
 def _from_shapes(op: Op) -> Sequence[Array] | None:

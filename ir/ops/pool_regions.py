@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from edgec.ir import dtypes
 from edgec.ir.op import Ints, Op, OpError, Types, Work, attr, operand
 from edgec.ir.ops.common import require_dim, require_rank, same_dtype
 from edgec.ir.sampling import FLOATS, Sampler
-from edgec.ir.value import Value
+from edgec.ir.value import Constant, Value
 
 ROI_MODES = ("avg", "max")
 
@@ -83,9 +87,17 @@ class RoiAlign(Op, name="nn.roi_align"):
             raise OpError(f"batch_indices want i64, found {self.batch_indices.type}")
 
     def work(self) -> Work:
-        """Four neighbours for each sample; as many samples as pixels count as two by two."""
-        samples = (self.ratio or 2) ** 2
+        """Four neighbours for each sample."""
+        samples = self.ratio**2 or self._samples_per_bin()
         return Work(macs=4 * samples * self.result.type.elements(), bytes=super().work().bytes)
+
+    def _samples_per_bin(self) -> int:
+        """At most, where there are as many as pixels; two by two for rois that are not known."""
+        if not isinstance(self.rois, Constant):
+            return 4
+        largest = 2 * np.abs(self.rois.array.astype(np.float64) * self.scale).max(initial=1.0)
+        bounded = min(largest, 1e9) if largest == largest else 1e9  # the largest may be NaN
+        return math.prod(math.ceil(bounded / bins) for bins in self.size)
 
     @classmethod
     def samples(cls, draw: Sampler) -> Op:

@@ -86,6 +86,12 @@ class Fill(Op, name="shape.fill"):
     def infer(self) -> Types:
         return (TensorType(self.dtype, listed_dims(self.shape, "shape")),)
 
+    def check(self) -> None:
+        if self.dtype.is_integer:
+            low, high = self.dtype.limits
+            if not low <= self.value <= high:
+                raise OpError(f"value wants to lie in {low}…{high}, found {self.value}")
+
     def contents(self, index: int) -> Contents | None:
         dims = self.result.type.static_dims
         if dims is None or self.dtype.is_float:

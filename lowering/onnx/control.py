@@ -126,9 +126,7 @@ def _scan(node: Node, values: tuple[Value, ...], directions: Sequence[int]) -> S
         raise Unsupported(f"{count} scan inputs of {len(values)}")
     states, scanned = values[:-count], values[-count:]
     axes = node.ints("scan_input_axes", (0,) * count)
-    axes = tuple(
-        normalized_axis(axis, x.type.rank) for axis, x in zip(axes, scanned, strict=True)
-    )
+    axes = tuple(normalized_axis(axis, x.type.rank) for axis, x in zip(axes, scanned, strict=True))
     slices = [_without(x.type, axis) for axis, x in zip(axes, scanned, strict=True)]
     body = _body(node, (), states, 0, slices)
     outputs = body.outputs[len(states) :]

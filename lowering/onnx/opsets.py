@@ -49,9 +49,7 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 def _unchanged(node: onnx.NodeProto, version: int) -> bool:
     try:
-        old, new = (
-            onnx.defs.get_schema(node.op_type, opset, "") for opset in (version, MIN_OPSET)
-        )
+        old, new = (onnx.defs.get_schema(node.op_type, opset, "") for opset in (version, MIN_OPSET))
     except (onnx.defs.SchemaError, TypeError):  # TypeError: a name that is no text
         return False
     return bool(old.since_version == new.since_version)

@@ -37,9 +37,7 @@ def _dtype(node: Node, default: DType) -> DType:
 
 @READERS.rule("RandomNormal", "RandomNormalLike")
 def read_normal(node: Node) -> Value:
-    op = RandomNormal(
-        **_dims(node), mean=node.float("mean", 0.0), scale=node.float("scale", 1.0)
-    )
+    op = RandomNormal(**_dims(node), mean=node.float("mean", 0.0), scale=node.float("scale", 1.0))
     return node.add(op).result
 
 

@@ -8,7 +8,7 @@ that has no rule of its own but that ONNX defines by a function body is replaced
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,7 @@ class _ModelReader:
 
     def _whole(self) -> Graph:
         graph = Graph(self.model.graph.name or "graph")
-        graph.metadata = {entry.key: entry.value for entry in self.model.metadata_props}
+        graph.metadata = dict(_metadata(self.model))
         self.scopes, self.depth = [], 0
         try:
             self._fill(graph, self.model.graph)
@@ -180,7 +180,10 @@ class _ModelReader:
 
     def _unreadable(self, proto: onnx.GraphProto, depth: int = 0) -> Iterable[Finding]:
         if depth > MAX_NESTING:
-            yield Finding(f"subgraphs are nested more than {MAX_NESTING} deep", proto.name[:80])
+            yield Finding(f"subgraphs are nested more than {MAX_NESTING} deep")
+            return
+        if not all(isinstance(name, str) for name in _names(proto)):
+            yield Finding("a name is not UTF-8 text")
             return
         for node in proto.node:
             yield from self._unreadable_node(node)
@@ -379,6 +382,29 @@ class _ModelReader:
             if value is not None:
                 return value
         raise Error(Kind.READ, f"output {name!r} is not computed by any node")
+
+
+def _metadata(model: onnx.ModelProto) -> Iterator[tuple[str, str]]:
+    for entry in model.metadata_props:
+        if isinstance(entry.key, str) and isinstance(entry.value, str):  # bytes where no text
+            yield entry.key, entry.value
+
+
+def _names(proto: onnx.GraphProto) -> Iterator[str | bytes]:
+    """Every name in the graph, subgraphs excluded; protobuf gives bytes where it is no text."""
+    yield proto.name
+    for info in (*proto.input, *proto.output):
+        yield info.name
+        for dim in info.type.tensor_type.shape.dim:
+            yield dim.dim_param
+    for tensor in proto.initializer:
+        yield tensor.name
+    for sparse in proto.sparse_initializer:
+        yield sparse.values.name
+    for node in proto.node:
+        yield node.name
+        yield from node.input
+        yield from node.output
 
 
 def _guard(build: Callable[[], onnx.ModelProto], what: str) -> onnx.ModelProto:

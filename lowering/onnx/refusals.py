@@ -20,9 +20,7 @@ READERS.refuse(
 
 READERS.refuse(
     "Optional",
-    "OptionalGetElement",
-    "OptionalHasElement",
-    why="values are tensors, and this operator works on optional values",
+    why="values are tensors, and this operator makes an optional value",
     instead="export the model with the optional inputs decided",
 )
 

@@ -119,9 +119,15 @@ def _axes(node: Node) -> Ints | None:
     return None if node.optional(1) is None else node.constant_ints(1, "axes")
 
 
-@READERS.rule("Identity")
+@READERS.rule("Identity", "OptionalGetElement")
 def read_identity(node: Node) -> Value:
     return node.input(0)
+
+
+@READERS.rule("OptionalHasElement")
+def read_has_element(node: Node) -> Value:
+    """Every value of ours is a tensor, and so has an element."""
+    return node.const(node.optional(0) is not None, np.bool_)
 
 
 @WRITERS.rule(Reshape)

@@ -8,10 +8,18 @@ from typing import Any
 
 import onnx
 
-from edgec.ir import Array, Error, Kind
+from edgec.ir import Array, Error, Kind, dtypes
 from edgec.lowering.target import Runtime
 
 RUNTIME = Runtime("onnxruntime", "onnxruntime")
+
+# Element types that onnxruntime returns as plain bytes.
+_EIGHT_BITS = {
+    "tensor(float8e4m3fn)": dtypes.f8e4m3fn,
+    "tensor(float8e4m3fnuz)": dtypes.f8e4m3fnuz,
+    "tensor(float8e5m2)": dtypes.f8e5m2,
+    "tensor(float8e5m2fnuz)": dtypes.f8e5m2fnuz,
+}
 
 
 class OnnxRunner:
@@ -35,6 +43,7 @@ class OnnxRunner:
         self.session = session(model, threads, optimize=optimize)
         self.input_names: Sequence[str] = [entry.name for entry in self.session.get_inputs()]
         self.output_names: Sequence[str] = [entry.name for entry in self.session.get_outputs()]
+        self._dtypes = [_EIGHT_BITS.get(entry.type) for entry in self.session.get_outputs()]
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name. Raises Error when onnxruntime fails on these inputs."""
@@ -43,7 +52,11 @@ class OnnxRunner:
             found = self.session.run(list(self.output_names), feed)
         except _failures() as error:
             raise Error(Kind.MISMATCH, f"onnxruntime fails on these inputs: {error}") from error
-        return dict(zip(self.output_names, found, strict=True))
+        typed = [
+            array if dtype is None else array.view(dtype.numpy)
+            for array, dtype in zip(found, self._dtypes, strict=True)
+        ]
+        return dict(zip(self.output_names, typed, strict=True))
 
     def run_with_taps(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every value of the outermost graph by name, from a copy in which all are outputs."""

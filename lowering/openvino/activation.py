@@ -88,7 +88,7 @@ def gelu(op: Gelu, w: Writer) -> Output:
 
 @OPENVINO.rule(Silu)
 def silu(op: Silu, w: Writer) -> Output:
-    return w.ops.swish(w[op.x], *(() if op.alpha == 1 else (w.like(op.alpha, op.x),)))
+    return w.ops.swish(w[op.x], w.like(op.alpha, op.x))
 
 
 @OPENVINO.rule(ThresholdedRelu)

@@ -28,7 +28,7 @@ from edgec.ir.ops import (
     Where,
     Xor,
 )
-from edgec.lowering.openvino.table import OPENVINO, Output
+from edgec.lowering.openvino.table import OPENVINO, Output, limit
 from edgec.lowering.openvino.writer import Writer
 
 NAMES: Mapping[type[Binary], str] = {
@@ -50,6 +50,14 @@ NAMES: Mapping[type[Binary], str] = {
     Sub: "subtract",
     Xor: "logical_xor",
 }
+
+
+@limit(Add, Sub, Mul)
+def narrow_limit(op: Binary) -> str | None:
+    dtype = op.x.type.dtype
+    if dtype.is_integer and dtype.bits < 32:
+        return f"the CPU plugin saturates {dtype.name} where it should wrap"
+    return None
 
 
 @OPENVINO.rule(*NAMES)

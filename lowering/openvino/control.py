@@ -11,7 +11,8 @@ from edgec.lowering.openvino.writer import Writer
 def if_(op: If, w: Writer) -> list[Output]:
     inner = [Writer(outer=w) for _ in op.regions]
     then, other = (writer.model(region) for writer, region in zip(inner, op.regions, strict=True))
-    node = w.ops.if_op(w.ops.reshape(w[op.cond], w.ints([]), False))
+    node = w.ops.if_op()  # the constructor with a condition drops one that is computed
+    node.set_argument(0, w.ops.reshape(w[op.cond], w.ints([]), False).output(0))
     node.set_then_body(then)
     node.set_else_body(other)
     for value in {**inner[0].captured, **inner[1].captured}:

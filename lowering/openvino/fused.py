@@ -23,7 +23,7 @@ def activated(y: Output, act: str, params: Floats, dtype: DType, w: Writer) -> O
         return ops.prelu(y, *scalars)
     if act == "hard_sigmoid":
         return ops.hard_sigmoid(y, *scalars)
-    return ops.swish(y, *(scalars if params != (1.0,) else ()))
+    return ops.swish(y, *scalars)
 
 
 _PLAIN = {"relu": "relu", "hard_swish": "hswish", "sigmoid": "sigmoid", "tanh": "tanh"}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgec.ir import dtypes
+from edgec.ir import dtypes, known_ints
 from edgec.ir.ops import Compress, EyeLike, NonZero, OneHot, TopK, Trilu, Unique
 from edgec.lowering.openvino.shape import size_of
-from edgec.lowering.openvino.table import OPENVINO, Output
+from edgec.lowering.openvino.table import OPENVINO, Output, limit
 from edgec.lowering.openvino.writer import TYPE_NAMES, Writer
 
 
@@ -35,9 +35,19 @@ def one_hot(op: OneHot, w: Writer) -> Output:
     return w.ops.one_hot(indices, depth, on, off, op.axis)
 
 
+@limit(NonZero)
+def non_zero_limit(op: NonZero) -> str | None:
+    return None if op.x.type.rank else "NonZero counts no axes of a scalar"
+
+
 @OPENVINO.rule(NonZero)
 def non_zero(op: NonZero, w: Writer) -> Output:
     return w.ops.non_zero(w[op.x], "i64")
+
+
+@limit(Unique)
+def unique_limit(op: Unique) -> str | None:
+    return None if op.axis is None else "Unique does not find the first occurrences of slices"
 
 
 @OPENVINO.rule(Unique)
@@ -63,9 +73,18 @@ def _counted(size: Output, w: Writer) -> Output:
     return w.ops.range(zero, _scalar(size, w), one, "i64")
 
 
+@limit(Compress)
+def compress_limit(op: Compress) -> str | None:
+    """Gather of no positions is a division by zero that ends the process (2026.4.1)."""
+    if known_ints(op.condition) is not None:
+        return None
+    return "the condition is computed at run time, and the plugin cannot gather nothing"
+
+
 @OPENVINO.rule(Compress)
 def compress(op: Compress, w: Writer) -> Output:
-    places = w.ops.squeeze(w.ops.non_zero(w[op.condition], "i64"), w.ints([0]))
+    kept = known_ints(op.condition) or ()
+    places = w.ints([place for place, keep in enumerate(kept) if keep])
     if op.axis is None:
         flat = w.ops.reshape(w[op.x], w.ints([-1]), False)
         return w.ops.gather(flat, places, w.const(0, dtypes.i64))

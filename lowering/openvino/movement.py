@@ -58,6 +58,8 @@ def concat(op: Concat, w: Writer) -> Output:
 
 @OPENVINO.rule(Expand)
 def expand(op: Expand, w: Writer) -> Output:
+    if not op.result.type.rank:
+        return w[op.x]
     return w.ops.broadcast(w[op.x], w[op.shape], broadcast_spec="BIDIRECTIONAL")
 
 
@@ -105,8 +107,8 @@ def pad_limit(op: Pad) -> str | None:
         return None if op.axes is None and op.mode != "wrap" else "pads are computed at run time"
     if op.mode == "wrap":
         dims = [op.x.type.dims[axis] for axis in op.padded_axes] * 2
-        fits = all(isinstance(d, int) and p <= d for p, d in zip(pads, dims, strict=True))
-        return None if fits else "Pad wraps around once at most, by known dims"
+        fits = all(isinstance(d, int) and 0 <= p <= d for p, d in zip(pads, dims, strict=True))
+        return None if fits else "Pad wraps around once at most, by known dims, and crops nothing"
     return None
 
 
@@ -142,11 +144,11 @@ def _wrapped(op: Pad, begins: list[int], ends: list[int], w: Writer) -> Output:
         size = op.x.type.dims[axis]
         if not (begin or end) or not isinstance(size, int):
             continue
-        cuts = [(size - begin, size), (max(-begin, 0), size - max(-end, 0)), (0, end)]
+        cuts = [(size - begin, size), (0, size), (0, end)]
         parts = [
             w.ops.slice(y, *(w.ints([n]) for n in (first, last, 1, axis)))
             for first, last in cuts
-            if 0 <= first < last <= size
+            if first < last
         ]
         y = w.ops.concat(parts, axis)
     return y

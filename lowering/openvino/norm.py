@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 from edgec.ir import Value
 from edgec.ir.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LpNorm, Lrn, RmsNorm
@@ -73,4 +74,22 @@ def _where_zero(size: Output, x: Value, w: Writer) -> Output:
 
 @OPENVINO.rule(Lrn)
 def lrn(op: Lrn, w: Writer) -> Output:
-    return w.ops.lrn(w[op.x], w.ints([1]), op.alpha, op.beta, op.bias, op.size)
+    """Of an even number of channels the operator takes one more before, not after."""
+    if op.size % 2:
+        return w.ops.lrn(w[op.x], w.ints([1]), op.alpha, op.beta, op.bias, op.size)
+    scaled = w.ops.multiply(_sums_around(op, w), w.like(op.alpha / op.size, op.x))
+    base = w.ops.add(scaled, w.like(op.bias, op.x))
+    return w.ops.divide(w[op.x], w.ops.power(base, w.like(op.beta, op.x)))
+
+
+def _sums_around(op: Lrn, w: Writer) -> Output:
+    """Squares of x, padded with zero channels, added up at ``size`` distances."""
+    begin, end = [0] * op.x.type.rank, [0] * op.x.type.rank
+    begin[1], end[1] = (op.size - 1) // 2, op.size // 2
+    square = w.ops.multiply(w[op.x], w[op.x])
+    padded = w.ops.pad(square, w.ints(begin), w.ints(end), "constant", w.like(0, op.x))
+    parts = [
+        w.ops.slice(padded, *(w.ints([n]) for n in (first, first - op.size + 1 or 2**31 - 1, 1, 1)))
+        for first in range(op.size)
+    ]
+    return reduce(w.ops.add, parts)

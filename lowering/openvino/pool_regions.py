@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from edgec.ir.ops import MaxRoiPool, RoiAlign
-from edgec.lowering.openvino.table import OPENVINO, Output
+from edgec.lowering.openvino.table import OPENVINO, Output, limit
 from edgec.lowering.openvino.writer import Writer
+
+
+@limit(RoiAlign)
+def roi_align_limit(op: RoiAlign) -> str | None:
+    return None if op.mode == "avg" else "ROIAlign interpolates the largest sample, not its weights"
 
 
 @OPENVINO.rule(RoiAlign)
@@ -16,7 +21,7 @@ def roi_align(op: RoiAlign, w: Writer) -> Output:
         sampling_ratio=op.ratio,
         spatial_scale=op.scale,
         mode=op.mode,
-        aligned_mode="half_pixel" if op.half_pixel else "asymmetric",
+        aligned_mode="half_pixel_for_nn" if op.half_pixel else "asymmetric",
     )  # fmt: skip
 
 

@@ -37,5 +37,9 @@ def fill(op: Fill, w: Writer) -> Output:
 
 @OPENVINO.rule(Range)
 def range_(op: Range, w: Writer) -> Output:
-    bounds = [w.ops.reshape(w[value], w.ints([]), False) for value in op.present_operands]
-    return w.ops.range(*bounds, TYPE_NAMES[op.start.type.dtype])
+    """The operator counts from start away from limit too, where the other sign of delta says that
+    there is nothing: limit is moved to start then."""
+    start, limit, delta = (w.reshaped(value, ()) for value in op.present_operands)
+    up = w.ops.greater(delta, w.like(0, op.delta))
+    limit = w.ops.select(up, w.ops.maximum(start, limit), w.ops.minimum(start, limit))
+    return w.ops.range(start, limit, delta, TYPE_NAMES[op.start.type.dtype])

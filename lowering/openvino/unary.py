@@ -38,7 +38,7 @@ from edgec.ir.ops import (
     Unary,
 )
 from edgec.lowering.openvino.fused import clipped
-from edgec.lowering.openvino.table import OPENVINO, Output, limit
+from edgec.lowering.openvino.table import OPENVINO, Output
 from edgec.lowering.openvino.writer import Writer
 
 NAMES: Mapping[type[Unary], str] = {
@@ -95,11 +95,6 @@ def cast(op: Cast, w: Writer) -> Output:
     if op.to is dtypes.boolean:
         return w.ops.not_equal(w[op.x], w.like(0, op.x))
     return w.convert(w[op.x], op.to)
-
-
-@limit(Cast)
-def cast_limit(op: Cast) -> str | None:
-    return None
 
 
 OPENVINO.refuse(

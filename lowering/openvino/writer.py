@@ -84,15 +84,22 @@ class Writer:
         return openvino().Model(results, [*parameters, *self.captured.values()], graph.name)
 
     def _write(self, op: Op, names: Mapping[Value, str]) -> None:
+        outputs = self._outputs_of(op)
+        for value, output in zip(op.results, outputs, strict=True):
+            single = output.output(0) if isinstance(output, openvino().Node) else output
+            self._outputs[value] = single
+            self._name(op, value, single, names.get(value))
+
+    def _outputs_of(self, op: Op) -> Sequence[Output]:
+        """By its rule, unless nothing is left to compute: the plugin stops at empty tensors."""
+        empty = [value.type for value in op.results if 0 in (value.type.static_dims or ())]
+        if len(empty) == len(op.results):
+            return [self.const(np.zeros(type.dims, type.dtype.numpy)) for type in empty]
         rule = OPENVINO.get(type(op))
         if isinstance(rule, Refusal):
             raise Error(Kind.UNSUPPORTED, f"{op.op_name}: {rule}")
         made = rule(op, self)
-        outputs = made if isinstance(made, (list, tuple)) else [made]
-        for value, output in zip(op.results, outputs, strict=True):
-            single = output.output(0) if hasattr(output, "output") else output
-            self._outputs[value] = single
-            self._name(op, value, single, names.get(value))
+        return made if isinstance(made, (list, tuple)) else [made]
 
     def _names_of_outputs(self, graph: Graph) -> dict[Value, str]:
         """The user's name of each value that leaves the outermost graph."""
@@ -102,13 +109,13 @@ class Writer:
 
     def _results(self, graph: Graph) -> list[Any]:
         names = graph.output_names or ("",) * len(graph.outputs)
-        taken: set[Value] = {*graph.inputs}
+        taken = {_key(self[value]) for value in graph.inputs}
         results = []
         for value, name in zip(graph.outputs, names, strict=True):
             source = self[value]
-            if value in taken or isinstance(value, Constant):
+            if _key(source) in taken or isinstance(value, Constant):
                 source = self._copy(source, value, name)
-            taken.add(value)
+            taken.add(_key(source))
             result = self.ops.result(source)
             result.set_friendly_name(self._unique(self._node_names, f"{name or 'out'}/result"))
             if self._outer is None:
@@ -173,6 +180,10 @@ class Writer:
             name = f"{hint}.{taken[hint]}"
         taken[name] = 0
         return name
+
+
+def _key(output: Output) -> tuple[str, int]:
+    return output.get_node().get_name(), output.get_index()
 
 
 def partial_shape(type: TensorType) -> Any:

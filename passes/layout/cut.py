@@ -4,9 +4,10 @@ An arc u -> v of capacity c costs c where u is 0 and v is 1; SOURCE is 0 and SIN
 such costs is submodular, so that a minimum cut is its exact minimum (Kolmogorov and Zabih, 2004).
 
 Networks are chains and blocks, of which little remains once nodes with at most two neighbours are
-taken out: such a node follows from its neighbours, and leaves one arc each way between them whose
-capacity is the smaller of the two on the path (flows in series; those in parallel add up). What
-remains is cut by networkx, one connected part at a time.
+taken out. What the best choice of such a node costs is a function of its neighbours; minimizing a
+submodular function over one variable leaves a submodular one, so that it is again prices of the
+two neighbours and an arc between them. What remains is cut by networkx, one connected part at a
+time. Both steps are exact.
 """
 
 from __future__ import annotations
@@ -18,22 +19,35 @@ import networkx as nx
 
 SOURCE, SINK = 0, 1
 _Arcs = dict[int, tuple[int, int]]
+_Taken = tuple[int, int, _Arcs]  # a node, its price, its arcs
 
 
 class CutProblem:
-    """Arcs between nodes that are numbered from 2; capacities are whole numbers."""
+    """Prices of nodes and arcs between them; all are whole numbers."""
 
     def __init__(self) -> None:
+        self._price: list[int] = [0, 0]  # what it costs a node to be 1 rather than 0
         self._near: list[_Arcs] = [{}, {}]  # neighbour: capacity to it, capacity from it
 
     def node(self) -> int:
         """A new node."""
         self._near.append({})
+        self._price.append(0)
         return len(self._near) - 1
+
+    def price(self, node: int, amount: int) -> None:
+        """Costs ``amount`` more where the node is 1 than where it is 0."""
+        self._price[node] += amount
 
     def arc(self, u: int, v: int, there: int, back: int = 0) -> None:
         """Costs ``there`` where u is 0 and v is 1, and ``back`` where u is 1 and v is 0."""
-        if u != v and (there or back):
+        if u == v or not (there or back):
+            return
+        if u <= SINK:
+            self._price[v] += there if u == SOURCE else -back
+        elif v <= SINK:
+            self._price[u] += back if v == SOURCE else -there
+        else:
             _add(self._near[u], v, there, back)
             _add(self._near[v], u, back, there)
 
@@ -41,16 +55,16 @@ class CutProblem:
         """0 or 1 for every node: the first two are SOURCE and SINK."""
         taken = self._contract()
         labels = [0, 1] + [-1] * (len(self._near) - 2)
-        eliminated = {node for node, _ in taken}
-        core = [n for n in range(2, len(self._near)) if n not in eliminated]
-        for part in self._parts(core):
+        gone = {node for node, _, _ in taken}
+        for part in self._parts(n for n in range(2, len(self._near)) if n not in gone):
             self._cut(part, labels)
-        for node, arcs in reversed(taken):
-            labels[node] = _cheaper(arcs, labels)
+        for node, price, arcs in reversed(taken):
+            as_zero, as_one = _costs(price, arcs, labels)
+            labels[node] = 0 if as_zero <= as_one else 1
         return labels
 
-    def _contract(self) -> list[tuple[int, _Arcs]]:
-        """Take out nodes with at most two neighbours; returns them with their arcs, in order."""
+    def _contract(self) -> list[_Taken]:
+        """Take out nodes with at most two neighbours; returns them in order."""
         near, taken = self._near, []
         done = [False] * len(near)
         pending = deque(range(2, len(near)))
@@ -60,26 +74,41 @@ class CutProblem:
                 continue
             done[node] = True
             arcs = near[node]
-            taken.append((node, arcs))
+            taken.append((node, self._price[node], arcs))
             near[node] = {}
             for other in arcs:
                 del near[other][node]
-            if len(arcs) == 2:
-                (a, (to_a, from_a)), (b, (to_b, from_b)) = arcs.items()
-                self.arc(a, b, min(from_a, to_b), min(from_b, to_a))
-            pending.extend(other for other in arcs if other > SINK)
+            self._replace(self._price[node], arcs)
+            pending.extend(arcs)
         return taken
 
+    def _replace(self, price: int, arcs: _Arcs) -> None:
+        """What a node cost, as prices of its neighbours and an arc between them."""
+        if not arcs:
+            return
+        first, *rest = arcs
+        second = rest[0] if rest else SOURCE
+
+        def cheapest(a: int, b: int) -> int:
+            return min(_costs(price, arcs, {first: a, second: b}))
+
+        c00, c10 = cheapest(0, 0), cheapest(1, 0)
+        self._price[first] += c10 - c00
+        if rest:
+            c01, c11 = cheapest(0, 1), cheapest(1, 1)
+            self._price[second] += c11 - c10
+            self.arc(first, second, c01 + c10 - c00 - c11)
+
     def _parts(self, nodes: Iterable[int]) -> Iterator[list[int]]:
-        """The connected parts, SOURCE and SINK connecting nothing."""
+        """The connected parts."""
         seen: set[int] = set()
         for start in nodes:
             if start in seen:
                 continue
             seen.add(start)
             part = [start]
-            for node in part:
-                fresh = [n for n in self._near[node] if n > SINK and n not in seen]
+            for node in part:  # grows while it is walked
+                fresh = [other for other in self._near[node] if other not in seen]
                 seen.update(fresh)
                 part.extend(fresh)
             yield part
@@ -88,15 +117,18 @@ class CutProblem:
         network = nx.DiGraph()
         network.add_nodes_from((SOURCE, SINK))
         for node in part:
-            for other, (there, back) in self._near[node].items():
+            price = self._price[node]
+            if price > 0:
+                network.add_edge(SOURCE, node, capacity=price)
+            elif price < 0:
+                network.add_edge(node, SINK, capacity=-price)
+            for other, (there, _) in self._near[node].items():
                 network.add_edge(node, other, capacity=there)
-                network.add_edge(other, node, capacity=back)
-        _, (zeros, _) = nx.minimum_cut(network, SOURCE, SINK, flow_func=_FLOW)
+        _, (zeros, _) = nx.minimum_cut(
+            network, SOURCE, SINK, flow_func=nx.algorithms.flow.boykov_kolmogorov
+        )
         for node in part:
             labels[node] = 0 if node in zeros else 1
-
-
-_FLOW = nx.algorithms.flow.boykov_kolmogorov
 
 
 def _add(arcs: _Arcs, node: int, there: int, back: int) -> None:
@@ -104,8 +136,12 @@ def _add(arcs: _Arcs, node: int, there: int, back: int) -> None:
     arcs[node] = (old_there + there, old_back + back)
 
 
-def _cheaper(arcs: _Arcs, labels: list[int]) -> int:
-    """What a node is best off being, given its neighbours."""
-    as_zero = sum(there for other, (there, _) in arcs.items() if labels[other] == 1)
-    as_one = sum(back for other, (_, back) in arcs.items() if labels[other] == 0)
-    return 0 if as_zero < as_one else 1
+def _costs(price: int, arcs: _Arcs, labels: dict[int, int] | list[int]) -> tuple[int, int]:
+    """What it costs a node to be 0, and to be 1, given its neighbours."""
+    as_zero, as_one = 0, price
+    for other, (there, back) in arcs.items():
+        if labels[other]:
+            as_zero += there
+        else:
+            as_one += back
+    return as_zero, as_one

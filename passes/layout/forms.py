@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 
-from edgec.ir import Dim, Ints, TensorType, symbols
+from edgec.ir import Dim, DimExpr, Ints, TensorType, evaluate, symbols
 
 FIRST, LAST = 0, 1  # channels before the spatial axes, or after them
 LAYOUT_NAMES = ("nchw", "nhwc")
@@ -93,11 +94,16 @@ def cost(type: TensorType, perm: Ints) -> int:
 
 
 def nominal_bytes(type: TensorType) -> int:
-    """Bytes of a value, each symbol being NOMINAL."""
+    """Bytes of a value, each symbol being NOMINAL and each dim at least 1."""
     if type.is_static:
         return type.nbytes()
-    names = {name for dim in type.dims if not isinstance(dim, int) for name in symbols(dim)}
-    return type.nbytes(dict.fromkeys(names, NOMINAL))
+    dims = [dim if isinstance(dim, int) else _nominal(dim) for dim in type.dims]
+    return (prod(dims) * type.dtype.bits + 7) // 8
+
+
+@cache
+def _nominal(dim: DimExpr) -> int:
+    return max(evaluate(dim, dict.fromkeys(symbols(dim), NOMINAL)), 1)
 
 
 @cache

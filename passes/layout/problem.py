@@ -13,7 +13,6 @@ Ties: fewest transposes (also of dims of 1, which move nothing), then fewest ops
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from edgec.ir import Constant, Graph, LayoutCosts, Op, Value
@@ -39,29 +38,31 @@ Key = tuple[Value, Form]  # a tensor: the value that holds it, in the form that 
 
 @dataclass
 class Tensor:
-    """Who makes a tensor and who reads it, as nodes of the cut."""
+    """Who makes a tensor and who reads it, as nodes of the cut.
+
+    Attributes:
+        made: the node of its maker.
+        readers: the nodes of its readers, each with one such op and its operand number.
+    """
 
     value: Value
     form: Form
     made: int
-    readers: dict[int, None] = field(default_factory=dict)
-    origin: Op | None = None
+    readers: dict[int, tuple[Op, int]] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Decision:
     """What was decided: the layout of each op that can be turned.
 
     Attributes:
         layouts: of carries, FIRST or LAST.
         reads, makes: of free transposes.
-        bytes: what the transposes move that remain between ops.
     """
 
-    layouts: dict[Op, int] = field(default_factory=dict)
-    reads: dict[Op, int] = field(default_factory=dict)
-    makes: dict[Op, int] = field(default_factory=dict)
-    bytes: int = 0
+    layouts: dict[Op, int]
+    reads: dict[Op, int]
+    makes: dict[Op, int]
 
 
 class Problem:
@@ -99,16 +100,16 @@ class Problem:
     def _enter_carry(self, op: Op) -> None:
         carry = self.spread.carries[op]
         node = self.nodes[op] = self._choice(op, written_layout(carry.operands + carry.results))
-        for value, form in zip(op.operands, carry.operands, strict=True):
+        for index, (value, form) in enumerate(zip(op.operands, carry.operands, strict=True)):
             if value is None or isinstance(value, Constant):
                 continue
             if form is None:
-                self._read(value, None)
+                self._read(value, op, index)
             else:
-                self.tensor(value, form).readers[node] = None
+                self.tensor(value, form, op, index).readers.setdefault(node, (op, index))
         for value, form in zip(op.results, carry.results, strict=True):
             if form is not None:
-                self._made_by(value, form, node, op)
+                self.tensor(value, form, op, 0).made = node
 
     def _choice(self, op: Op, written: int) -> int:
         """The node of an op with its costs; a terminal where the target allows one layout only."""
@@ -120,8 +121,7 @@ class Problem:
             return _TERMINALS[allowed[0]]
         node = self.cut.node()
         first, last = (price or 0 for price in prices)
-        self.cut.arc(node, SINK, first * BYTE + TURN * (written != FIRST))
-        self.cut.arc(SOURCE, node, last * BYTE + TURN * (written != LAST))
+        self.cut.price(node, (last - first) * BYTE + (TURN if written == FIRST else -TURN))
         return node
 
     def _enter_free(self, op: Transpose) -> None:
@@ -135,44 +135,42 @@ class Problem:
             table = [[row[fixed], row[fixed]] for row in table]
         t, s = (reads or [SOURCE])[0], (makes or [SOURCE])[0]
         (c00, c01), (c10, c11) = table
-        self._unary(t, c10 - c00)
-        self._unary(s, c11 - c10)
+        self.cut.price(t, c10 - c00)
+        self.cut.price(s, c11 - c10)
         self.cut.arc(t, s, c01 + c10 - c00 - c11)
         if source:
             self.reading[op] = t
-            self.tensor(op.x, source).readers[t] = None
+            self.tensor(op.x, source, op, 0).readers.setdefault(t, (op, 0))
         if target:
             self.making[op] = s
-            self._made_by(op.result, target, s, op)
-
-    def _unary(self, node: int, price: int) -> None:
-        """What it costs to be 1 rather than 0."""
-        if price > 0:
-            self.cut.arc(SOURCE, node, price)
-        elif price < 0:
-            self.cut.arc(node, SINK, -price)
+            self.tensor(op.result, target, op, 0).made = s
 
     def _read_as_written(self, op: Op) -> None:
-        for value in dict.fromkeys(_all_reads(op)):
-            if not isinstance(value, Constant):
-                self._read(value, op)
+        for index, value in enumerate(op.operands):
+            if value is not None and not isinstance(value, Constant):
+                self._read(value, op, index)
+        for region in op.regions:
+            for value in region.free_values:
+                self._read(value, op, -1)
 
-    def _read(self, value: Value, op: Op | None) -> None:
+    def _read(self, value: Value, op: Op, index: int) -> None:
+        """An op reads a value as it is written."""
         form = self.spread.forms.of(value)
         if form is not None:
-            self.tensor(value, form).readers[_TERMINALS[form.written]] = None
+            node = _TERMINALS[form.written]
+            self.tensor(value, form, op, index).readers.setdefault(node, (op, index))
 
     # -- tensors ------------------------------------------------------------------------------
 
-    def tensor(self, value: Value, form: Form) -> Tensor:
-        """The tensor that a value holds when it is read in that form."""
+    def tensor(self, value: Value, form: Form, op: Op, index: int) -> Tensor:
+        """The tensor that a value holds when an op reads (or makes) it in that form."""
         value, form = self.root(value, form)
         found = self.tensors.get((value, form))
         if found is None:
             found = Tensor(value, form, _TERMINALS[form.written])
             self.tensors[value, form] = found
             if self.spread.forms.of(value) != form:
-                self._read(value, None)  # another view of the value, made from it as it is written
+                self._read(value, op, index)  # made from the value as it is written
         return found
 
     def root(self, value: Value, form: Form) -> Key:
@@ -183,11 +181,6 @@ class Problem:
             assert alias is not None
             value, form = _x(alias), self.spread.aliases[alias].source
         return value, form
-
-    def _made_by(self, value: Value, form: Form, node: int, op: Op) -> None:
-        tensor = self.tensor(value, form)
-        tensor.made = node
-        tensor.origin = op
 
     def _connect(self, tensor: Tensor) -> None:
         price = cost(tensor.value.type, tensor.form.perm) if is_whole(tensor) else view_cost(tensor)
@@ -206,11 +199,6 @@ class Problem:
                     self.cut.arc(copy, node, *((FORCED, 0) if here == 0 else (0, FORCED)))
 
     # -- solution -----------------------------------------------------------------------------
-
-    def solve(self) -> tuple[Decision, list[int]]:
-        """The cheapest decision, and the label of every node."""
-        labels = self.cut.solve()
-        return self.decision(labels), labels
 
     def decision(self, labels: list[int]) -> Decision:
         """What the labels of the nodes say."""
@@ -259,12 +247,6 @@ def _free_cost(
         type = type.with_dims(tuple(type.dims[axis] for axis in source.perm))
     identity = perm == tuple(range(len(perm)))
     return 0 if identity else cost(type, perm) * BYTE + MOVE
-
-
-def _all_reads(op: Op) -> Iterator[Value]:
-    yield from op.present_operands
-    for region in op.regions:
-        yield from region.free_values
 
 
 def _x(op: Op) -> Value:

@@ -61,7 +61,7 @@ class Spread:
     def _take(self, op: Op, found: Answer) -> None:
         if isinstance(found, Carry):
             self._take_carry(op, found)
-        elif isinstance(found, Alias):
+        elif isinstance(found, Alias) and _can_turn(op.result):
             self.aliases[op] = found
             self.free.pop(op, None)
             self._learn_one(op.operands[0], found.source)

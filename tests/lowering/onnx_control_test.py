@@ -119,13 +119,17 @@ def test_a_body_that_changes_the_rank_is_refused() -> None:
         read(COUNTING.replace("CHANGE", "Unsqueeze<axes=[0]>(state)"), opset=12)
 
 
-def test_a_scan_with_a_batch_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("lengths", "batch", "why"),
+    [("x", 1, "sequences of different lengths"), ("", "N", "size of the batch is not known")],
+)
+def test_scans_with_a_batch_that_are_refused(lengths: str, batch: int | str, why: str) -> None:
     cell = onnx.helper.make_graph([], "cell", [], [])
-    node = onnx.helper.make_node("Scan", ["", "x"], ["y"], body=cell, num_scan_inputs=1)
-    info = [onnx.helper.make_tensor_value_info(name, 1, [1, 2, 3]) for name in "xy"]
+    node = onnx.helper.make_node("Scan", [lengths, "x"], ["y"], body=cell, num_scan_inputs=1)
+    info = [onnx.helper.make_tensor_value_info(name, 1, [batch, 2, 3]) for name in "xy"]
     graph = onnx.helper.make_graph([node], "g", info[:1], info[1:])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 8)])
-    with pytest.raises(Error, match="batch axis"):
+    with pytest.raises(Error, match=why):
         read_onnx(model)
 
 

@@ -208,7 +208,6 @@ def test_two_dims_that_moved_are_written_with_a_computed_shape() -> None:
 REFUSED = {
     "sequences": ("s = SequenceConstruct(x) y = SequenceAt(s, x)", "sequences of tensors"),
     "strings": ("y = StringNormalizer(x)", "no string tensors"),
-    "random dropout": ("t = Constant<value: tensor = bool {1}>() y = Dropout(x, , t)", "random"),
     "constants of strings": ('y = Constant<value_string="no">()', "no string"),
     "squeeze of unknown ones": ("y = Squeeze(x)", "computed at run time"),
     "axis out of range": ("y = Flatten<axis=5>(x)", "out of range"),

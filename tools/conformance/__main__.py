@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgec.ir import write_atomically
-from edgec.lowering.onnx.runner import RUNTIME
+from edgec.lowering.onnx import ONNX
 from edgec.tools import report
 from edgec.tools.conformance.cases import KINDS, Case, cases
 from edgec.tools.conformance.page import KIND_COLUMNS, OP_COLUMNS, as_json, kind_rows, op_rows, page
@@ -31,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not found:
         print(f"no case is named like {chosen.substring!r}", file=sys.stderr)
         return 2
+    with_onnxruntime = ONNX.runtime.is_installed and not chosen.no_onnxruntime
     with compiling_kernels():
-        results = _results(found, RUNTIME.is_installed and not chosen.no_onnxruntime)
+        results = _results(found, with_onnxruntime)
     report.print_table(KIND_COLUMNS, kind_rows(results), title="ONNX's backend test cases")
     if chosen.ops:
         report.print_table(OP_COLUMNS, op_rows(results), title="node cases by operator")
@@ -40,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for column, outcome in result.failures:
             print(f"{outcome.status}: {result.name}, {column}: {outcome.detail}")
     if chosen.markdown:
-        _write(chosen.markdown, page(results))
+        _save(chosen.markdown, page(results))
     if chosen.json:
-        _write(chosen.json, json.dumps(as_json(results), indent=1))
+        _save(chosen.json, json.dumps(as_json(results), indent=1))
     return int(any(result.failures for result in results))
 
 
@@ -51,10 +52,14 @@ def _results(found: Sequence[Case], with_onnxruntime: bool) -> list[Result]:
     return with_operators([run_case(case, with_onnxruntime) for case in tried])
 
 
-def _write(target: Path, text: str) -> None:
+def _save(target: Path, text: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
+    write_atomically(target, lambda path: _write(path, text))
     print(f"wrote {target}")
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,10 @@ class Case:
             Unsupported: they hold what is no tensor of ours, such as text.
         """
         if self.kind == "light":
-            yield [_ramp(self.model)], [_read(self._light.with_name(f"{self._light.stem}_output_0.pb"))]
+            yield (
+                [_ramp(self.model)],
+                [_read(self._light.with_name(f"{self._light.stem}_output_0.pb"))],
+            )
         elif self.source.data_sets is not None:
             for inputs, outputs in self.source.data_sets:
                 yield [*map(_plain, inputs)], [*map(_plain, outputs)]

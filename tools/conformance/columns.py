@@ -31,9 +31,9 @@ class Outcome:
     """What became of a case in a column.
 
     Attributes:
-        status: ``pass``; ``refused``: cannot be read, in words; ``wrong``; or ``absent``: ONNX
-            Runtime itself does not pass the original.
-        detail: the refusal, or the difference.
+        status: ``pass``; ``refused``: cannot be read, in words; or ``wrong``: another answer than
+            expected, or an error.
+        detail: the refusal, the difference or the error.
     """
 
     status: str

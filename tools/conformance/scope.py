@@ -33,7 +33,7 @@ def scope(case: Case) -> str:
 def _of_node(node: onnx.NodeProto) -> str:
     if node.domain not in ("", "ai.onnx"):
         return "other domains"
-    if node.op_type.startswith("Optional"):
+    if node.op_type == "Optional":
         return "optional values"
     if "Sequence" in node.op_type and node.op_type != "ReverseSequence":
         return "sequences"

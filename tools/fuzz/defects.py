@@ -11,13 +11,16 @@ from edgec.ir.ops import (
     AvgPool,
     Dft,
     LpPool,
+    MatMul,
     MaxPool,
     MaxUnpool,
     NonZero,
     Recurrent,
+    Resize,
     Slice,
     Stft,
     TopK,
+    Transpose,
 )
 
 LAST = 2**31 - 1  # from here on an end means the end of the axis
@@ -56,6 +59,18 @@ def _of_a_scalar(op: NonZero) -> bool:
     return op.x.type.rank == 0
 
 
+def _transposed_by_a_vector(op: MatMul) -> bool:
+    if 1 not in (op.a.type.rank, op.b.type.rank):
+        return False
+    transposed = isinstance(op.a.producer, Transpose) or isinstance(op.b.producer, Transpose)
+    return op.transpose_a or op.transpose_b or transposed
+
+
+def _fractional_or_cropped(op: Resize) -> bool:
+    cropped = op.coordinates == "tf_crop_and_resize"
+    return cropped or (op.coordinates == "align_corners" and op.scales is not None)
+
+
 def _at_the_threshold(op: Recurrent) -> bool:
     return "ThresholdedRelu" in op.activations
 
@@ -69,6 +84,8 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("Slice backwards to the end", _backwards_to_the_end, (Slice,)),
     Defect("MaxUnpool to another shape", _another_shape, (MaxUnpool,)),
     Defect("accuracy of DFT and STFT", _always, (Dft, Stft)),
+    Defect("Transpose before MatMul with a vector", _transposed_by_a_vector, (MatMul,)),
+    Defect("Resize to a fractional length or from a crop", _fractional_or_cropped, (Resize,)),
     Defect("NonZero of a scalar", _of_a_scalar, (NonZero,)),
     Defect("ThresholdedRelu in recurrent layers", _at_the_threshold, (Recurrent,)),
     Defect("TopK without an order", _without_order, (TopK,)),
@@ -88,6 +105,8 @@ LIMITS: dict[str, str] = {
     "Only 4-D or 5-D": "GridSample of images and volumes, cubic of images only",
     "'Cubic' mode only supports": "Resize of two axes at most",
     "'Linear' mode only supports": "Resize of two axes at most",
+    "exclude_outside can be set": "exclude_outside of cubic resizing only",
+    "padding values must be non-negative": "SAME padding where the stride exceeds the kernel",
     "block_size must be 0 for": "blocks whose scale is a single number",
     "Pad reflect: p": "reflecting pads no longer than what cropping leaves",
     "Dilation not supported for AutoPadType": "SAME padding of dilated convolutions",

@@ -1,0 +1,65 @@
+"""Which op runs in which layout: solved exactly, as a minimum cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgec.ir import Error, Graph, Kind, LayoutCosts, Rewriter
+from edgec.passes.base import Pass
+from edgec.passes.context import current
+from edgec.passes.driver import Statistics
+from edgec.passes.layout.forms import LAYOUT_NAMES
+from edgec.passes.layout.problem import Problem
+from edgec.passes.layout.propagate import Spread
+from edgec.passes.layout.reasons import remaining
+from edgec.passes.layout.turn import Turner
+from edgec.passes.pattern import Miss
+from edgec.passes.promise import Close
+
+
+@dataclass(frozen=True)
+class Layout(Pass):
+    """Choose a layout for each op, so that the transposes that remain move the fewest bytes.
+
+    ``to`` names the layout that layout-sensitive ops must have, auto leaves them free. Inputs and
+    outputs keep their layout (``io=keep``). ``costs`` are those of a target instead.
+    """
+
+    name = "layout"
+    promise = Close(ulp=1)  # sums over axes are taken in another order
+
+    to: str = "auto"
+    io: str = "keep"
+    costs: LayoutCosts | None = None
+
+    def __post_init__(self) -> None:
+        if self.to not in (*LAYOUT_NAMES, "auto"):
+            raise Error(Kind.USAGE, f"layout{{to={self.to}}} is none",
+                        instead="to=nhwc, to=nchw, or to=auto")  # fmt: skip
+        if self.io != "keep":
+            raise Error(Kind.USAGE, f"layout{{io={self.io}}} is none", instead="io=keep")
+        if not isinstance(self.costs, LayoutCosts | None):
+            raise Error(Kind.USAGE, "the costs of layouts are data of a target, not a text")
+
+    def run(self, graph: Graph, rw: Rewriter) -> None:
+        required = None if self.to == "auto" else self.to
+        costs = self.costs or LayoutCosts(required)
+        for part in tuple(graph.graphs):
+            if current().fuel.spend(self.name, part.terminator):
+                _settle(part, costs, rw, current().statistics)
+
+
+def _settle(graph: Graph, costs: LayoutCosts, rw: Rewriter, statistics: Statistics) -> None:
+    spread = Spread(graph)
+    problem = Problem(spread, costs)
+    labels = problem.cut.solve()
+    turner = Turner(problem, problem.decision(labels), rw)
+    turner.run()
+    statistics.moves += remaining(turner, labels)
+    if turner.turned:
+        statistics.applied["Turn"] += turner.turned
+    for op, reason in spread.refusals.items():
+        statistics.missed("Turn", Miss(reason, near=True), op)
+
+
+__all__ = ["Layout"]
