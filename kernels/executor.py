@@ -94,7 +94,11 @@ class Executor:
         self._arenas: dict[tuple[tuple[str, int], ...], Arena] = {}
 
     def run(
-        self, inputs: Mapping[str, Array] | Sequence[Array], *, tap: Tap | None = None
+        self,
+        inputs: Mapping[str, Array] | Sequence[Array],
+        *,
+        tap: Tap | None = None,
+        inner_tap: Tap | None = None,
     ) -> dict[str, Array]:
         """Outputs by name.
 
@@ -102,6 +106,7 @@ class Executor:
             inputs: arrays by input name, or in order.
             tap: called with each op of the outermost graph and its results as they are computed;
                 the arrays are only valid during the call.
+            inner_tap: the same for the ops of regions.
 
         Raises:
             Error: an input is missing, unknown, or of the wrong type or shape; or an op cannot
@@ -115,7 +120,7 @@ class Executor:
         for value, array in zip(self.graph.inputs, arrays, strict=True):
             self._bind(value.type, array, scope)  # dims that all symbols together decide
         with _thread_pools().limit(limits=self.threads, user_api="blas"):
-            results = self._execute(self.graph, scope, tap)
+            results = self._execute(self.graph, scope, tap, inner_tap)
         owned = [np.array(result, copy=True) for result in results]
         return dict(zip(self.graph.output_names, owned, strict=True))
 
@@ -162,10 +167,12 @@ class Executor:
 
     # -- running ----------------------------------------------------------------------------------
 
-    def _execute(self, graph: Graph, scope: _Scope, tap: Tap | None) -> list[Array]:
+    def _execute(
+        self, graph: Graph, scope: _Scope, tap: Tap | None, inner_tap: Tap | None
+    ) -> list[Array]:
         arena = self._arena(scope) if graph is self.graph else None
         for step in self._prepared(graph):
-            results = self._call(step, scope, arena)
+            results = self._call(step, scope, arena, inner_tap)
             for value, array in zip(step.op.results, results, strict=True):
                 scope.arrays[value] = array
                 if step.learns:
@@ -183,14 +190,18 @@ class Executor:
                 if found:
                     scope.symbols.update(found)
 
-    def _call(self, step: _Step, scope: _Scope, arena: Arena | None) -> Sequence[Array]:
+    def _call(
+        self, step: _Step, scope: _Scope, arena: Arena | None, inner_tap: Tap | None
+    ) -> Sequence[Array]:
         op = step.op
         operands = [None if v is None else scope.read(v) for v in op.operands]
         extra: dict[str, Any] = {}
         if step.takes_out:
             extra["out"] = arena.buffer(op.results[0]) if arena else None
         if step.takes_run:
-            extra["run"] = lambda region, arrays: self._run_region(region, arrays, scope)
+            extra["run"] = lambda region, arrays: self._run_region(
+                region, arrays, scope, inner_tap
+            )
         try:
             found = step.kernel(op, *operands, **extra)
         except (ValueError, IndexError, TypeError, OverflowError, MemoryError) as error:
@@ -200,12 +211,14 @@ class Executor:
         _check_results(op, results)
         return results if arena is None else list(map(arena.kept, op.results, results))
 
-    def _run_region(self, region: Graph, arrays: Sequence[Array], scope: _Scope) -> list[Array]:
+    def _run_region(
+        self, region: Graph, arrays: Sequence[Array], scope: _Scope, tap: Tap | None
+    ) -> list[Array]:
         inner = _Scope(symbols=dict(scope.symbols), outer=scope)
         for value, array in zip(region.inputs, arrays, strict=True):
             inner.arrays[value] = array
             self._learn(value.type, array, inner)
-        return self._execute(region, inner, None)
+        return self._execute(region, inner, tap, tap)
 
     def _prepared(self, graph: Graph) -> list[_Step]:
         steps = self._steps.get(graph)

@@ -68,13 +68,13 @@ def _rows(
         return [(target.name, "", "", "", "", f"{target.runtime.module} is not installed: {hint}")]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"digits{target.suffix}"
-        driver.compile(graph, target.name, path, verify=True)
+        compiled = driver.compile(graph, target.name, path, verify=True)
         runner = target.load(path, 1)
         return [
             _row(
                 f"{target.name} ({target.runtime.module})",
                 "fp32",
-                path.stat().st_size,
+                compiled.size,
                 graph,
                 runner.run,
                 samples,

@@ -30,6 +30,8 @@ class Compiled:
     Attributes:
         graph: the optimized graph that was written.
         path: the artifact.
+        files: names of all files that make it up, the artifact's own among them.
+        size: their bytes together.
         reports: one per pass.
         verification: the golden check, when it was asked for.
         seconds: by stage: read, optimize, write, verify.
@@ -37,6 +39,8 @@ class Compiled:
 
     graph: Graph
     path: Path
+    files: Sequence[str]
+    size: int
     reports: Sequence[PassReport]
     verification: Verification | None
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -149,13 +153,14 @@ def compile(
     with staged(path) as stage:
         with _timed(seconds, "write"):
             to.write(lowered, stage, options or {})
+        sizes = {made.name: made.stat().st_size for made in sorted(stage.parent.iterdir())}
         if verify:
             with _timed(seconds, "verify"):
                 runner = to.load(stage, threads)
                 verification = check_artifact(graph, runner, samples=samples, threads=threads)
             if not verification.ok:
                 raise mismatch(verification, path)
-    return Compiled(lowered, path, reports, verification, seconds)
+    return Compiled(lowered, path, list(sizes), sum(sizes.values()), reports, verification, seconds)
 
 
 def mismatch(verification: Verification, path: Path) -> Error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import sys
 import tempfile
 import time
@@ -73,9 +72,8 @@ def run(chosen: argparse.Namespace) -> int:
             options=options,
             threads=chosen.threads,
         )
-        size = sum(file.stat().st_size for file in _files_of(path))
     with _messages(chosen.output):
-        _print(chosen, compiled, len(graph), size, {"read": read, **compiled.seconds})
+        _print(chosen, compiled, len(graph), {"read": read, **compiled.seconds})
     return 0
 
 
@@ -88,15 +86,10 @@ def _destination(text: str, suffix: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="edgec-") as folder:
         path = Path(folder) / f"model{suffix}"
         yield path
-        if len(_files_of(path)) > 1:
+        if len(list(path.parent.iterdir())) > 1:
             raise Error(Kind.USAGE, "this model takes several files", instead=f"-o model{suffix}")
         sys.stdout.buffer.write(path.read_bytes())
         sys.stdout.buffer.flush()
-
-
-def _files_of(path: Path) -> list[Path]:
-    """The artifact, and the file of its weights where it has one."""
-    return [path, *path.parent.glob(f"{glob.escape(path.name)}.data")]
 
 
 def _messages(output: str) -> AbstractContextManager[object]:
@@ -108,7 +101,6 @@ def _print(
     chosen: argparse.Namespace,
     compiled: driver.Compiled,
     ops_before: int,
-    size: int,
     seconds: dict[str, float],
 ) -> None:
     check = compiled.verification
@@ -116,7 +108,8 @@ def _print(
         report.print_json(
             {
                 "output": chosen.output,
-                "bytes": size,
+                "bytes": compiled.size,
+                "files": compiled.files,
                 "ops_before": ops_before,
                 "ops_after": len(compiled.graph),
                 "seconds": seconds,
@@ -130,7 +123,7 @@ def _print(
     took = ", ".join(f"{stage} {value:.2f} s" for stage, value in seconds.items())
     print(
         f"{chosen.output}: {ops_before} ops → {len(compiled.graph)}, "
-        f"{report.megabytes(size)} MB ({took})"
+        f"{report.megabytes(compiled.size)} MB ({took})"
     )
     if check is not None:
         print(
