@@ -10,7 +10,7 @@ from edgec.kernels.compare import (
 )
 from edgec.kernels.executor import Executor, Tap, run
 from edgec.kernels.inputs import default_shapes, seeded_inputs
-from edgec.kernels.judge import MOVEMENTS, Judge, Mover, distance
+from edgec.kernels.judge import MOVEMENTS, Judge, Mover, distance, is_bounded
 from edgec.kernels.planner import Plan, Slot, plan_buffers
 from edgec.kernels.table import KERNELS, Kernel
 from edgec.kernels.tolerance import tolerance_of
@@ -31,6 +31,7 @@ __all__ = [
     "compare",
     "default_shapes",
     "distance",
+    "is_bounded",
     "plan_buffers",
     "run",
     "seeded_inputs",

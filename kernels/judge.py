@@ -32,6 +32,7 @@ DRAWS = 4  # one draw says little of an output of few elements
 LARGEST_TOLERANCE = 0.05
 # Runtimes compute these to an absolute accuracy of the range, not of the (perhaps tiny) result.
 _BOUNDED = (HardSigmoid, LogSoftmax, Sigmoid, Softmax, Tanh)
+_BOUNDED_ACTIVATIONS = ("hard_sigmoid", "sigmoid", "tanh")
 
 
 class Judge:
@@ -97,7 +98,7 @@ class Mover:
         count = roundings(op)
         for value, array in zip(op.results, results, strict=True):
             if count and value.type.dtype.is_float and array.size and array.flags.writeable:
-                self._move(array, count, bounded=isinstance(op, _BOUNDED))
+                self._move(array, count, bounded=is_bounded(op))
 
     def _move(self, array: Array, count: int, *, bounded: bool) -> None:
         """An element of a sum carries the error of its terms, which are as large as the typical
@@ -110,6 +111,11 @@ class Mover:
         noise = self.rng.uniform(-1, 1, array.shape)
         with np.errstate(over="ignore", invalid="ignore"):
             array += (noise * size).astype(array.dtype)
+
+
+def is_bounded(op: Op) -> bool:
+    """True when a runtime computes the op to an absolute accuracy of its range."""
+    return isinstance(op, _BOUNDED) or getattr(op, "act", "none") in _BOUNDED_ACTIVATIONS
 
 
 def distance(moved: Array, expected: Array) -> float:

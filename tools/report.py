@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -60,6 +61,29 @@ def pass_rows(reports: Sequence[PassReport]) -> list[list[str]]:
 PASS_COLUMNS = ("pass", "ms", "ops", "rewrites", "numbers")
 
 
+MOVE_COLUMNS = ("transposed", "perm", "bytes", "made by", "wanted by")
+
+
+def move_rows(reports: Sequence[PassReport]) -> list[list[str]]:
+    """The transposes that the last layout pass left, with the reason for each."""
+    last = next((one for one in reversed(reports) if one.name == "layout"), None)
+    return [
+        [move.value, ",".join(map(str, move.perm)), str(move.bytes), move.made, move.wanted]
+        for move in (last.statistics.moves if last else ())
+    ]
+
+
+def print_moves(reports: Sequence[PassReport]) -> None:
+    """What ``--layout-report`` prints."""
+    if not any(one.name == "layout" for one in reports):
+        print("no layout pass ran: add layout{to=nhwc} to the pipeline")
+        return
+    rows = move_rows(reports)
+    if rows:
+        print_table(MOVE_COLUMNS, rows)
+    print(f"{len(rows)} transposes remain, of {sum(int(row[2]) for row in rows)} bytes")
+
+
 def reports_json(reports: Sequence[PassReport]) -> list[dict[str, Any]]:
     return [
         {
@@ -78,6 +102,7 @@ def reports_json(reports: Sequence[PassReport]) -> list[dict[str, Any]]:
                 }
                 for (rule, reason), count in report.statistics.near_misses.items()
             ],
+            "transposes": [asdict(move) for move in report.statistics.moves],
             "numerics": report.numerics,
         }
         for report in reports

@@ -133,7 +133,7 @@ def pad(op: Pad, w: Writer) -> Output:
 def _padded(op: Pad, x: Output, begin: Output, end: Output, w: Writer) -> Output:
     if op.mode != "constant":
         return w.ops.pad(x, begin, end, op.mode)
-    value = w.like(0, op.x) if op.value is None else w.ops.squeeze(w[op.value])
+    value = w.like(0, op.x) if op.value is None else w.reshaped(op.value, ())
     return w.ops.pad(x, begin, end, "constant", value)
 
 

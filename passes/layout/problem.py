@@ -14,6 +14,7 @@ Ties: fewest transposes (also of dims of 1, which move nothing), then fewest ops
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from edgec.ir import Constant, Graph, LayoutCosts, Op, Value
 from edgec.ir.ops import Transpose
@@ -29,7 +30,7 @@ from edgec.passes.layout.forms import (
 )
 from edgec.passes.layout.propagate import Spread
 
-TURN, MOVE, BYTE = 1, 1 << 20, 1 << 44  # each outweighs the sum of all that precede it
+TURN, MOVE, BYTE = 1, 1 << 20, 1 << 44  # even, and each outweighs the sum of all before it
 FORCED = 1 << 100
 _TERMINALS = (SOURCE, SINK)
 
@@ -186,9 +187,13 @@ class Problem:
         price = cost(tensor.value.type, tensor.form.perm) if is_whole(tensor) else view_cost(tensor)
         capacity = price * BYTE + MOVE
         others = [node for node in tensor.readers if node != tensor.made]
-        if len(others) <= 1:
-            for node in others:
-                self.cut.arc(tensor.made, node, capacity, capacity)
+        if len(others) == 1:
+            self.cut.arc(tensor.made, others[0], capacity, capacity)
+            return
+        if len(others) == 2:
+            half = capacity // 2
+            for u, v in combinations((tensor.made, *others), 2):
+                self.cut.arc(u, v, half, half)
             return
         for there, here in ((SINK, 0), (SOURCE, 1)):
             copy = there if there in tensor.readers else self.cut.node()

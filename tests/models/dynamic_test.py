@@ -90,7 +90,9 @@ def test_a_voice_detector_that_carries_its_state(models: Path, batch: int, sampl
         state = found["stateN"]
 
 
-@pytest.mark.parametrize("change", [lambda x: x[:, :, :-1], lambda x: x[:, :2]], ids=["width", "channels"])
+@pytest.mark.parametrize(
+    "change", [lambda x: x[:, :, :-1], lambda x: x[:, :2]], ids=["width", "channels"]
+)
 def test_another_size_than_the_model_allows_is_refused(
     models: Path, change: Callable[[Array], Array]
 ) -> None:

@@ -120,6 +120,8 @@ def _print(
         return
     if chosen.time:
         report.print_table(report.PASS_COLUMNS, report.pass_rows(compiled.reports))
+    if chosen.layout_report:
+        report.print_moves(compiled.reports)
     took = ", ".join(f"{stage} {value:.2f} s" for stage, value in seconds.items())
     print(
         f"{chosen.output}: {ops_before} ops → {len(compiled.graph)}, "

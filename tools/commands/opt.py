@@ -59,6 +59,8 @@ def _print(chosen: argparse.Namespace, graph: Graph, reports: Sequence[PassRepor
         report.print_json({"ops": len(graph), "passes": report.reports_json(reports)})
     elif chosen.time or not chosen.output:
         report.print_table(report.PASS_COLUMNS, report.pass_rows(reports))
+    if chosen.layout_report and not chosen.json:
+        report.print_moves(reports)
     if chosen.near_misses and not chosen.json:
         rows = [
             (count, rule, reason, one.statistics.examples[rule, reason])

@@ -7,7 +7,24 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-INTS = (-(2**63), -(2**31), -2, -1, 0, 1, 2, 3, 7, 255, 10**6, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1)
+INTS = (
+    -(2**63),
+    -(2**31),
+    -2,
+    -1,
+    0,
+    1,
+    2,
+    3,
+    7,
+    255,
+    10**6,
+    2**31 - 1,
+    2**31,
+    2**40,
+    2**62,
+    2**63 - 1,
+)
 FLOATS = (float("nan"), float("inf"), float("-inf"), -1e30, 1e38, 1e-45, -1.0, -0.0, 0.0, 0.5, 3e9)
 STRINGS = ("", "?", "-1", "a//0", "((((", "max(", "N*N*N", "a%b", "2**99", "\x00", "…", "../w", "SAME_UPPER",
            "VALID", "linear", "cubic", "reflect", "bij,bjk->bik", "i->", "...,...->")  # fmt: skip

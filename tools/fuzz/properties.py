@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgec.ir import Array, Error, Graph, Kind, Sampler, parse_graph, print_graph, verify
-from edgec.kernels import EXACT, Comparison, Executor, Judge, compare
+from edgec.kernels import EXACT, MOVEMENTS, Comparison, Executor, Judge, compare
 from edgec.lowering.onnx import OnnxRunner, read_onnx, to_model
 from edgec.passes import Close, Exact, Pass, PassManager, Settings, make_pass, pass_classes
 from edgec.tools.fuzz.compose import Drawn
@@ -18,7 +18,6 @@ from edgec.tools.fuzz.sensitivity import movements
 # An output that moves by more than this share of its largest value when every rounding of the
 # graph is drawn anew says nothing of whoever computes it.
 USELESS = 0.005
-MOVEMENTS = 8.0  # times the movement that a few draws show is still rounding, as the judge has it
 
 KEEPING = tuple(sorted(
     name for name, cls in pass_classes().items() if isinstance(cls.promise, (Exact, Close))
@@ -77,9 +76,7 @@ class Check:
         reads_back(graph)
         return graph
 
-    def promise(
-        self, one: Pass, before: Graph, after: Graph, inputs: Mapping[str, Array]
-    ) -> None:
+    def promise(self, one: Pass, before: Graph, after: Graph, inputs: Mapping[str, Array]) -> None:
         exact = isinstance(one.promise, Exact)
         factor = one.promise.ulp if isinstance(one.promise, Close) else 1.0
         judge = Judge(before, inputs, factor=factor, exact=exact)

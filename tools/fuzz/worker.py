@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -41,7 +42,9 @@ def results(cases: Iterable[int], run: Run) -> Iterator[Result]:
 def _worker(cases: list[int], run: Run) -> Iterator[Result]:
     """The results of one worker; the last one is the case at which it died, if it did."""
     read, write = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the worker starts no threads
+        child = os.fork()
     if not child:
         os.close(read)
         _serve(cases, run, write)
@@ -56,7 +59,9 @@ def _worker(cases: list[int], run: Run) -> Iterator[Result]:
     if done < len(cases) and os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         hung = number == signal.SIGALRM
-        yield Result(cases[done], f"more than {SECONDS} s" if hung else f"killed by signal {number}")
+        yield Result(
+            cases[done], f"more than {SECONDS} s" if hung else f"killed by signal {number}"
+        )
 
 
 def _serve(cases: list[int], run: Run, pipe: int) -> None:
