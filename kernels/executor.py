@@ -199,9 +199,7 @@ class Executor:
         if step.takes_out:
             extra["out"] = arena.buffer(op.results[0]) if arena else None
         if step.takes_run:
-            extra["run"] = lambda region, arrays: self._run_region(
-                region, arrays, scope, inner_tap
-            )
+            extra["run"] = lambda region, arrays: self._run_region(region, arrays, scope, inner_tap)
         try:
             found = step.kernel(op, *operands, **extra)
         except (ValueError, IndexError, TypeError, OverflowError, MemoryError) as error:

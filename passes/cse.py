@@ -44,7 +44,12 @@ def _key(op: Op) -> Hashable:
     """Equal for equal ops; constants only by type, so that no large weight is hashed in vain, and
     attributes by their text, which tells 0.0 from -0.0."""
     operands = tuple(value.type if isinstance(value, Constant) else value for value in op.operands)
-    return type(op), tuple(sorted((name, repr(value)) for name, value in op.attributes.items())), operands, op.results[0].type
+    return (
+        type(op),
+        tuple(sorted((name, repr(value)) for name, value in op.attributes.items())),
+        operands,
+        op.results[0].type,
+    )
 
 
 def _find(op: Op, key: Hashable, scopes: list[dict[Hashable, list[Op]]]) -> Op | None:

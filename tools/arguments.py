@@ -50,6 +50,11 @@ def add_watching(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rewrite-limit", type=natural, metavar="N", help="stop after N rewrites (to bisect)"
     )
+    parser.add_argument(
+        "--layout-report",
+        action="store_true",
+        help="print which transposes the layout pass left, and why",
+    )
 
 
 def natural(text: str) -> int:

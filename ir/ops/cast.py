@@ -41,9 +41,7 @@ class Cast(Unary, name="math.cast", traits=(Elementwise,)):
         source = self.x.type.dtype
         if self.to.family == "bool":
             return each(lambda x: int(x != 0) if isinstance(x, int) else None, contents(self.x))
-        found = (
-            each(Ratio.truncated, ratios(self.x)) if source.is_float else contents(self.x)
-        )
+        found = each(Ratio.truncated, ratios(self.x)) if source.is_float else contents(self.x)
         return fitting(found, self.to)
 
     def ratios(self, depth: int) -> Ratios | None:

@@ -74,9 +74,7 @@ def split_layout(dims: Sequence[Dim], layout: str) -> tuple[Dim, Dim, tuple[Dim,
     return dims[0], dims[-1], tuple(dims[1:-1])
 
 
-def join_layout(
-    batch: Dim, channels: Dim, spatial: Sequence[Dim], layout: str
-) -> tuple[Dim, ...]:
+def join_layout(batch: Dim, channels: Dim, spatial: Sequence[Dim], layout: str) -> tuple[Dim, ...]:
     """The inverse of ``split_layout``."""
     if channel_axis(layout) == 1:
         return (batch, channels, *spatial)

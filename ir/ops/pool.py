@@ -42,9 +42,7 @@ class Pool(Op):
 
     @property
     def window(self) -> Window:
-        return Window(
-            self.kernel, self.stride, self.pads, self.dilation, self.auto_pad, self.ceil
-        )
+        return Window(self.kernel, self.stride, self.pads, self.dilation, self.auto_pad, self.ceil)
 
     def infer(self) -> Types:
         return (self._pooled(),)

@@ -206,9 +206,7 @@ def read_space_to_depth(node: Node) -> Value:
 @WRITERS.rule(SpaceToDepth)
 def write_space_to_depth(op: SpaceToDepth, w: Writer) -> None:
     dcr = op.result if op.mode == "dcr" else w.temporary("depth")
-    write_channels_first(
-        w, "SpaceToDepth", op.x, [], [dcr], layout=op.layout, blocksize=op.block
-    )
+    write_channels_first(w, "SpaceToDepth", op.x, [], [dcr], layout=op.layout, blocksize=op.block)
     if op.mode == "crd":
         axis = channel_axis(op.layout) % 4
         channels = op.x.type.dims[axis]

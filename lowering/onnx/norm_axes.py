@@ -52,9 +52,7 @@ def read_rms_norm(node: Node) -> Value:
 def write_rms_norm(op: RmsNorm, w: Writer) -> None:
     """Before opset 23: by its formula, in float32 where x is narrower."""
     if w.opset >= 23:
-        w.node(
-            "RMSNormalization", [op.x, op.gamma], op.results, axis=op.axis, epsilon=op.eps
-        )
+        w.node("RMSNormalization", [op.x, op.gamma], op.results, axis=op.axis, epsilon=op.eps)
         return
     dtype = op.x.type.dtype
     wide = dtypes.f32 if dtype.bits < 32 else dtype
@@ -107,6 +105,4 @@ def read_lrn(node: Node) -> Value:
 
 @WRITERS.rule(Lrn)
 def write_lrn(op: Lrn, w: Writer) -> None:
-    w.node(
-        "LRN", [op.x], op.results, size=op.size, alpha=op.alpha, beta=op.beta, bias=op.bias
-    )
+    w.node("LRN", [op.x], op.results, size=op.size, alpha=op.alpha, beta=op.beta, bias=op.bias)

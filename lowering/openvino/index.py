@@ -24,7 +24,7 @@ def gather(op: Gather, w: Writer) -> Output:
 
 @limit(GatherElements)
 def gather_elements_limit(op: GatherElements) -> str | None:
-    if not _shorter_axes(op) or op.x.type.is_static and op.indices.type.is_static:
+    if not _shorter_axes(op) or (op.x.type.is_static and op.indices.type.is_static):
         return None
     return f"indices {op.indices.type} may be of other dims than x, which is {op.x.type}"
 

@@ -22,9 +22,7 @@ _NOT_COMPUTED = {
 def check_expressible(graph: Graph) -> list[Finding]:
     """One finding per op that cannot be written, with the reason."""
     return [
-        Finding(rule.why, where(op), rule.instead)
-        for op in graph.walk
-        for rule in _reasons(op)
+        Finding(rule.why, where(op), rule.instead) for op in graph.walk for rule in _reasons(op)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgec.ir import DimExpr, Ints, dtypes, known_ints
+from edgec.ir import Constant, DimExpr, Ints, dtypes, known_ints
 from edgec.ir.ops import (
     Concat,
     DepthToSpace,
@@ -133,8 +133,15 @@ def pad(op: Pad, w: Writer) -> Output:
 def _padded(op: Pad, x: Output, begin: Output, end: Output, w: Writer) -> Output:
     if op.mode != "constant":
         return w.ops.pad(x, begin, end, op.mode)
-    value = w.like(0, op.x) if op.value is None else w.reshaped(op.value, ())
-    return w.ops.pad(x, begin, end, "constant", value)
+    if op.value is None or isinstance(op.value, Constant):
+        value = w.like(0, op.x) if op.value is None else w.reshaped(op.value, ())
+        return w.ops.pad(x, begin, end, "constant", value)
+    # The plugin takes 0 for a value that is not a constant (2026.4.1).
+    zero = w.const(0, dtypes.i32)
+    ones = w.ops.broadcast(w.const(1, dtypes.i32), w.ops.shape_of(x, "i64"))
+    is_new = w.ops.equal(w.ops.pad(ones, begin, end, "constant", zero), zero)
+    y = w.ops.pad(x, begin, end, "constant", w.like(0, op.x))
+    return w.ops.select(is_new, w.reshaped(op.value, ()), y)
 
 
 def _wrapped(op: Pad, begins: list[int], ends: list[int], w: Writer) -> Output:

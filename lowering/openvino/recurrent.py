@@ -15,7 +15,7 @@ from edgec.lowering.openvino.writer import Writer
 
 _BATCH_FIRST = (1, 0, 2)
 _TIME_FIRST = (2, 1, 0, 3)  # [T, D, B, H] from [B, D, T, H]
-_GATES = {Lstm: (2, 0, 3, 1)}  # f, i, c, o from i, o, f, c
+_GATES: dict[type[Recurrent], tuple[int, ...]] = {Lstm: (2, 0, 3, 1)}  # f, i, c, o from i, o, f, c
 _FUNCTIONS = ("relu", "sigmoid", "tanh")
 
 

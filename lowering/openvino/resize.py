@@ -20,7 +20,8 @@ def resize_limit(op: Resize) -> str | None:
     if op.coordinates not in _COORDINATES:
         return f"Interpolate has no coordinates {op.coordinates!r}"
     dims = [op.result.type.dims[axis] for axis in _resized(op)]
-    if op.coordinates == "pytorch_half_pixel" and not all(isinstance(d, int) and d > 1 for d in dims):
+    several = all(isinstance(dim, int) and dim > 1 for dim in dims)
+    if op.coordinates == "pytorch_half_pixel" and not several:
         return f"Interpolate places a single result elsewhere than {op.coordinates!r}"
     if op.exclude_outside:
         return "Interpolate repeats the edge, it leaves no samples out (exclude_outside)"

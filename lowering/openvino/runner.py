@@ -73,4 +73,5 @@ def with_all_outputs(model: Any) -> Any:
 
 
 def _name(port: Any) -> str:
-    return min(port.get_names())
+    name: str = min(port.get_names())
+    return name

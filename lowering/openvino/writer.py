@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from edgec.ir import Array, Constant, DType, Error, Graph, Kind, Op, Refusal, TensorType, Value, dtypes
+from edgec.ir import (
+    Constant,
+    DType,
+    Error,
+    Graph,
+    Kind,
+    Op,
+    Refusal,
+    TensorType,
+    Value,
+    dtypes,
+)
 from edgec.lowering.openvino.runtime import RUNTIME, openvino, opset
 from edgec.lowering.openvino.table import OPENVINO, Output
 

@@ -16,12 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from edgec.ir import Constant, Graph, LayoutCosts, Op, Value
+from edgec.ir import Constant, LayoutCosts, Op, Value
 from edgec.ir.ops import Transpose
 from edgec.passes.layout.cut import SINK, SOURCE, CutProblem
 from edgec.passes.layout.forms import (
     FIRST,
-    LAST,
     LAYOUT_NAMES,
     Form,
     composed,

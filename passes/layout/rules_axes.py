@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from edgec.ir import Op
 from edgec.ir.ops import (
     ArgExtreme,
@@ -25,14 +27,16 @@ from edgec.passes.layout.table import LAYOUT, Answer, Carry, Forms, carried
 @LAYOUT.rule(Softmax, LogSoftmax, Hardmax, CumSum, CumProd, LpNorm, BatchNorm)
 def along_axis(op: SoftmaxLike | Running | LpNorm | BatchNorm, forms: Forms) -> Answer:
     form = forms.around(op, op.x.type.rank)
-    return form and carried(op, form, axis=form.axis(op.axis))
+    if form is None:
+        return None
+    return carried(op, form, axis=form.axis(op.axis))
 
 
 @LAYOUT.rule(*Reduce.__subclasses__())
 def reduction(op: Reduce, forms: Forms) -> Answer:
     form = forms.of(op.x) or (forms.of(op.result) if op.keepdims else None)
-    if form is None or not op.axes:
-        return form and carried(op, form)
+    if form is None:
+        return None
     axes = tuple(sorted(form.axes(op.axes)))
     return _reduced(op, form, frozenset(op.axes), op.keepdims, {"axes": axes})
 
@@ -46,7 +50,7 @@ def arg_extreme(op: ArgExtreme, forms: Forms) -> Answer:
 
 
 def _reduced(
-    op: Op, form: Form, axes: frozenset[int], keepdims: bool, changes: dict[str, object]
+    op: Op, form: Form, axes: frozenset[int], keepdims: bool, changes: dict[str, Any]
 ) -> Answer:
     if keepdims:
         return carried(op, form, **changes)
@@ -56,7 +60,7 @@ def _reduced(
     return Carry((form,), (left,), changes)
 
 
-def without(form: Form, axes: frozenset[int]) -> Form | None | str:
+def without(form: Form, axes: frozenset[int]) -> Form | str | None:
     """The form of what is left when axes vanish; in words why there is none."""
     channels = form.blocks()[2 if form.last else 1]
     kept = len(channels - axes)

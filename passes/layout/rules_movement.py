@@ -33,7 +33,7 @@ def reshape(op: Reshape, forms: Forms) -> Answer:
 
 def _regrouped(
     form: Form, dims: Sequence[Dim], others: Sequence[Dim], wanted: Form | None
-) -> Form | None | str:
+) -> Form | str | None:
     """The form of dims with the same elements per block as ``dims`` under ``form``."""
     if not others or others[0] != dims[0]:
         return MIXED

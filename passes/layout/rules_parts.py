@@ -17,44 +17,54 @@ from edgec.passes.layout.table import LAYOUT, Answer, Carry, Forms, carried
 @LAYOUT.rule(Concat)
 def concat(op: Concat, forms: Forms) -> Answer:
     form = forms.around(op)
-    return form and carried(op, form, len(op.xs), axis=form.axis(op.axis))
+    if form is None:
+        return None
+    return carried(op, form, len(op.xs), axis=form.axis(op.axis))
 
 
 @LAYOUT.rule(Split)
 def split(op: Split, forms: Forms) -> Answer:
     form = forms.around(op)
-    return form and carried(op, form, axis=form.axis(op.axis))
+    if form is None:
+        return None
+    return carried(op, form, axis=form.axis(op.axis))
 
 
 @LAYOUT.rule(Slice)
 def cut(op: Slice, forms: Forms) -> Answer:
     form = forms.around(op)
-    return form and _renumbered(op, form, op.axes, {"starts": 1, "ends": 1, "steps": 1})
+    if form is None:
+        return None
+    return _renumbered(op, form, op.axes, {"starts": 1, "ends": 1, "steps": 1})
 
 
 @LAYOUT.rule(Pad)
 def pad(op: Pad, forms: Forms) -> Answer:
     form = forms.around(op)
-    return form and _renumbered(op, form, op.padded_axes, {"pads": 2})
+    if form is None:
+        return None
+    return _renumbered(op, form, op.padded_axes, {"pads": 2})
 
 
 @LAYOUT.rule(Resize)
 def resize(op: Resize, forms: Forms) -> Answer:
     form = forms.around(op)
     entries = {"scales": 1, "sizes": 1, "roi": 2}
-    return form and _renumbered(op, form, op.resized_axes, entries)
+    if form is None:
+        return None
+    return _renumbered(op, form, op.resized_axes, entries)
 
 
 @LAYOUT.rule(Tile)
 def tile(op: Tile, forms: Forms) -> Answer:
-    return _listed(op, forms.around(op), "repeats", 1)
+    return _listed(op, forms.around(op), "repeats")
 
 
 @LAYOUT.rule(Expand)
 def expand(op: Expand, forms: Forms) -> Answer:
     if op.x.type.rank != op.result.type.rank:
         return "expand adds axes"
-    return _listed(op, forms.around(op), "shape", 1)
+    return _listed(op, forms.around(op), "shape")
 
 
 @LAYOUT.rule(Gather)
@@ -68,7 +78,9 @@ def gather(op: Gather, forms: Forms) -> Answer:
     if rank:
         return carried(op, form, axis=form.axis(op.axis))
     left = without(form, frozenset((op.axis % form.rank,)))
-    return left if isinstance(left, str) else Carry((form, None), (left,), {"axis": form.axis(op.axis)})
+    if isinstance(left, str):
+        return left
+    return Carry((form, None), (left,), {"axis": form.axis(op.axis)})
 
 
 @LAYOUT.rule(DimsOf)
@@ -103,14 +115,15 @@ def _renumbered(op: Op, form: Form, axes: Ints, entries: dict[str, int]) -> Carr
     return carried(op, form, **changes)
 
 
-def _listed(op: Op, form: Form | None, name: str, lists: int) -> Answer:
+def _listed(op: Op, form: Form | None, name: str) -> Answer:
     """An op with one entry for every axis in the constant operand of that name."""
     if form is None:
         return None
     value = getattr(op, name)
     if value.type.dims != (form.rank,) or not isinstance(value, Constant):
         return f"{op.op_name} reads {name} at run time, or for fewer axes"
-    return carried(op, form, **{name: _reordered(value, form.perm, lists)})
+    changes: dict[str, Any] = {name: _reordered(value, form.perm, 1)}
+    return carried(op, form, **changes)
 
 
 def _reordered(value: Constant, order: Sequence[int], lists: int) -> Constant:

@@ -79,9 +79,10 @@ LayoutRule: TypeAlias = Callable[[Any, Forms], Answer]
 
 
 def _load() -> None:
-    from edgec.passes.layout import rules_axes, rules_movement, rules_parts, rules_quant
+    from importlib import import_module
 
-    assert rules_axes and rules_movement and rules_parts and rules_quant
+    for family in ("axes", "movement", "parts", "quant"):
+        import_module(f"edgec.passes.layout.rules_{family}")
 
 
 LAYOUT: RuleTable[LayoutRule] = RuleTable("layout", _load)
@@ -120,9 +121,7 @@ def _elementwise(op: Op, forms: Forms) -> Answer:
     form = forms.around(op, op.result.type.rank)
     if form is None:
         return None
-    slots = tuple(
-        None if value is None or is_single(value) else form for value in op.operands
-    )
+    slots = tuple(None if value is None or is_single(value) else form for value in op.operands)
     return Carry(slots, (form,) * len(op.results))
 
 

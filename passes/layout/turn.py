@@ -69,6 +69,7 @@ class Turner:
         self.rw.add(made, before=op)
         results = made.results if carry.finish is None else carry.finish(self.rw.at(op), made)
         for old, new, form in zip(op.results, results, carry.results, strict=True):
+            new.hint = new.hint or old.hint
             if form is None:
                 self._stand_in(old, new)
             else:
@@ -88,6 +89,7 @@ class Turner:
         made = x
         if perm != tuple(range(len(perm))):
             made = self.rw.add(op.copy(x=x, perm=perm), before=op).result
+            made.hint = made.hint or op.result.hint
         if target is None:
             self._stand_in(op.result, made)
         else:
@@ -160,18 +162,23 @@ class Turner:
         value, form = key
         perm = form.perm if layout != form.written else inverse(form.perm)
         dims = (1,) * (form.rank - source.type.rank) + source.type.dims
-        loc = op.loc if value.producer is None else value.producer.loc
-        hints = [f"{value.hint}.{LAYOUT_NAMES[layout]}" if value.hint else ""]
         made: Op
         if not moves(perm, dims):
-            made = Reshape(source, to=permuted(dims, perm), loc=loc, hints=hints)
+            made = Reshape(source, to=permuted(dims, perm))
         else:
             if len(dims) != source.type.rank:
-                source = self.rw.add(Reshape(source, to=dims, loc=loc), before=op).result
-            made = Transpose(source, perm=perm, loc=loc, hints=hints)
-        self.rw.add(made, before=op)
+                source = self._placed(Reshape(source, to=dims), value, op).result
+            made = Transpose(source, perm=perm)
+        self._placed(made, value, op)
+        if value.hint:
+            made.result.hint = f"{value.hint}.{LAYOUT_NAMES[layout]}"
         self.inserted.append(Inserted(made, key, layout))
         return made.result
+
+    def _placed(self, made: Op, value: Value, op: Op) -> Op:
+        """An op put before its first reader, as coming from where the value does."""
+        made.loc = op.loc if value.producer is None else value.producer.loc
+        return self.rw.add(made, before=op)
 
     def _permuted(self, value: Constant, form: Form) -> Constant:
         """A constant in the other arrangement; one that broadcasts loses leading dims of 1."""

@@ -27,9 +27,7 @@ def artifact(graph: Graph) -> onnx.ModelProto:
     return to_model(lowered)
 
 
-def test_most_layers_are_compared_and_none_differs(
-    graph: Graph, artifact: onnx.ModelProto
-) -> None:
+def test_most_layers_are_compared_and_none_differs(graph: Graph, artifact: onnx.ModelProto) -> None:
     found = check_artifact(graph, OnnxRunner(artifact), per_layer=True)
     assert found.ok
     assert found.layers_compared >= 20

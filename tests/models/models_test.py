@@ -47,9 +47,7 @@ def test_reads_and_round_trips_through_text(models: Path, name: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_compiles_and_verifies_against_onnxruntime(
-    models: Path, name: str, tmp_path: Path
-) -> None:
+def test_compiles_and_verifies_against_onnxruntime(models: Path, name: str, tmp_path: Path) -> None:
     graph = loaded(models, name)
     compiled = edgec.compile(graph, "onnx", tmp_path / "out.onnx")
     assert not any(compiled.graph.ops_of(BatchNorm)) or name.startswith("ch_PP")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from models.models_test import NAMES
 
 import edgec
-from models.models_test import NAMES
 
 pytest.importorskip("openvino", reason="openvino is not installed: pip install 'edgec[openvino]'")
 

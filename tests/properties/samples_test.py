@@ -18,7 +18,9 @@ from edgec.ir import (
 )
 from edgec.ir import ops as _all_ops  # noqa: F401  (declares them)
 from edgec.kernels import KERNELS, Judge, run
-from edgec.lowering.onnx import READERS, WRITERS, read_onnx, to_model
+from edgec.lowering import TARGETS
+from edgec.lowering.onnx import READERS, read_onnx, to_model
+from edgec.lowering.registry import ONNX
 
 SEEDS = range(12)
 CLASSES = [cls for cls in op_classes().values() if cls is not Return]
@@ -67,7 +69,8 @@ def test_onnx_keeps_the_meaning(cls: type[Op]) -> None:
 
 
 def test_every_cell_is_filled_or_refused() -> None:
-    for table in (KERNELS, WRITERS):
+    for table in (KERNELS, *(target.rules for target in TARGETS.values())):
         empty = [cls.op_name for cls, rule in table.cells() if rule is None and cls is not Return]
         assert not empty, f"{table.name} says nothing of {empty}"
+    assert ONNX.name in TARGETS
     assert READERS.op_types()

@@ -392,7 +392,7 @@ def test_what_changed_is_printed_to_standard_error(capsys: pytest.CaptureFixture
     assert "# after" not in captured.out
 
 
-# -- in and out, without a command ------------------------------------------------------------------
+# -- in and out, without a command -----------------------------------------------------------------
 
 
 def test_in_and_out_alone_compile(here: Path) -> None:

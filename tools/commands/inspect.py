@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgec.ir import Graph, Work
+from edgec.ir import Graph, Value, Work, symbols
 from edgec.kernels import default_shapes, plan_buffers
 from edgec.tools import report
 from edgec.tools.arguments import add_input_shape, load_model
@@ -22,7 +22,8 @@ EXAMPLES = """\
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of one graph. Symbolic dims count as in ``shapes``."""
+    """The figures of one graph. Symbolic dims count as in ``shapes``; ``open_dims`` says where dims
+    come from that only a run tells."""
 
     name: str
     inputs: list[str]
@@ -34,6 +35,7 @@ class Summary:
     peak_bytes: int
     arena_bytes: int
     shapes: Mapping[str, int]
+    open_dims: list[str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +76,28 @@ def summarize(graph: Graph, name: str) -> Summary:
         peak_bytes=plan.peak_bytes,
         arena_bytes=plan.arena_bytes,
         shapes=shapes,
+        open_dims=list(open_dims(graph)),
     )
+
+
+def open_dims(graph: Graph) -> Iterator[str]:
+    """One line per op whose results have dims that do not follow from those of its operands."""
+    known: set[str] = set()
+    for part in graph.graphs:
+        known.update(name for value in part.inputs for name in _symbols(value))
+    for op in graph.walk:
+        found = {name for result in op.results for name in _symbols(result)} - known
+        known |= found
+        if found:
+            types = ", ".join(str(result.type) for result in op.results)
+            source = f", from {', '.join(op.loc)}" if op.loc else ""
+            yield f"{', '.join(sorted(found))} of {types} by {op.op_name}{source}"
+
+
+def _symbols(value: Value) -> Iterator[str]:
+    for dim in value.type.dims:
+        if not isinstance(dim, int):
+            yield from symbols(dim)
 
 
 def _print(summaries: list[Summary]) -> None:
@@ -97,3 +120,6 @@ def _print(summaries: list[Summary]) -> None:
     report.print_table(columns, rows)
     if assumed:
         print("symbolic dims counted as " + ", ".join(f"{k}={v}" for k, v in assumed.items()))
+    for summary in summaries:
+        for line in summary.open_dims:
+            print(f"{summary.name}: dim known only when it is run: {line}")

@@ -19,60 +19,24 @@ from edgec.ir import (
     Array,
     Constant,
     DType,
-    Effect,
     Graph,
     Movement,
     Op,
     OpError,
-    Return,
     Rewriter,
     Sampler,
     Value,
     clone_op,
     dtypes,
-    op_classes,
 )
-from edgec.ir import ops as declared
 from edgec.ir.ops import Cast, Clip, Reshape, Slice, Tile
 from edgec.kernels import Executor
+from edgec.tools.fuzz.classes import CLASSES, COMMON, JUMPS, KEEPING
 
 T = TypeVar("T")
 
 LARGEST = 1e3  # results beyond it are not computed with any further: they soon overflow
 MOST_ELEMENTS = 4096
-
-CLASSES: tuple[type[Op], ...] = tuple(
-    cls for cls in op_classes().values() if cls is not Return and not cls.has(Effect)
-)
-
-# What networks are made of, and the passes look for: drawn more often than the rest.
-COMMON: tuple[type[Op], ...] = (
-    declared.Add, declared.AvgPool, declared.BatchNorm, declared.Cast, declared.Clip,
-    declared.Concat, declared.Conv, declared.Div, declared.Expand, declared.Gather,
-    declared.MatMul, declared.Mul, declared.Pad, declared.ReduceMean, declared.Relu,
-    declared.Reshape, declared.Sigmoid, declared.Slice, declared.Softmax, declared.Split,
-    declared.Sub, declared.Tile, declared.Transpose,
-)  # fmt: skip
-
-# A small change of an operand may change the result by a lot: rounding would decide the outcome.
-JUMPS: tuple[type[Op], ...] = (
-    declared.ArgMax, declared.ArgMin, declared.Ceil, declared.Compress, declared.DeformConv,
-    declared.Equal, declared.Floor, declared.Greater, declared.GreaterEqual, declared.GridSample,
-    declared.Hardmax, declared.If, declared.IsInf, declared.IsNan, declared.Less,
-    declared.LessEqual, declared.Loop, declared.MaxPool, declared.MaxRoiPool, declared.Mod,
-    declared.Bitcast, declared.Cast, declared.Nms, declared.NonZero, declared.Not, declared.OneHot,
-    declared.Quantize, declared.Range, declared.Round,
-    declared.RoiAlign, declared.Shrink, declared.Sign, declared.ThresholdedRelu, declared.TopK,
-    declared.Unique,
-)  # fmt: skip
-
-# Results are copies of operands, or follow from them without rounding.
-KEEPING: tuple[type[Op], ...] = (
-    declared.Abs, declared.Ceil, declared.Clip, declared.Concat, declared.Floor, declared.Hardmax,
-    declared.Maximum, declared.Minimum, declared.Neg, declared.Not, declared.Pad,
-    declared.ReduceMax, declared.ReduceMin, declared.Relu, declared.Round,
-    declared.ScatterElements, declared.Sign, declared.Trilu, declared.Where,
-)  # fmt: skip
 
 
 @dataclass
@@ -111,10 +75,10 @@ class Composer(Sampler):
 
     def shape(self, rank: int, low: int = 1, high: int = 5) -> tuple[int, ...]:
         """The dims of an earlier result, where some fit."""
-        known = [v.type.dims for v in self.pool if v.type.rank == rank]
-        fits = [d for d in known if all(isinstance(n, int) and low <= n <= high for n in d)]
+        known = [dims for v in self.pool if (dims := v.type.static_dims) and len(dims) == rank]
+        fits = [dims for dims in known if low <= min(dims) and max(dims) <= high]
         if fits and self.chance(0.6):
-            return self.pick(fits)  # type: ignore[return-value]  # ints, as was just asked
+            return self.pick(fits)
         return super().shape(rank, low, high)
 
     def value(
@@ -251,7 +215,7 @@ def computed(op: Op, arrays: dict[Value, Array]) -> list[Array]:
 
 
 def alone(op: Op, arrays: dict[Value, Array]) -> tuple[Graph, dict[str, Array]]:
-    """A graph of a copy of that op alone, whose inputs stand for what it reads, and their arrays."""
+    """A graph of a copy of that op alone, whose inputs are what it reads, and their arrays."""
     graph = Graph("alone")
     rewriter = Rewriter(graph)
     copies: dict[Value, Value] = {}
@@ -281,7 +245,8 @@ def with_symbols(drawn: Drawn, draw: Sampler) -> Drawn:
     """The graph with one size of its inputs replaced by the symbol N, where its ops allow it."""
     from edgec.tools.fuzz.symbolic import generalized
 
-    sizes = sorted({dim for v in drawn.graph.inputs for dim in v.type.dims if dim != 1})
+    shapes = [v.type.static_dims or () for v in drawn.graph.inputs]
+    sizes = sorted({size for shape in shapes for size in shape if size != 1})
     if not sizes:
         return drawn
     size = draw.choice(sizes)

@@ -1,4 +1,4 @@
-"""Where ONNX Runtime computes something else, or nothing; the evidence is in docs/onnxruntime.md."""
+"""Where ONNX Runtime computes something else, or nothing: see docs/onnxruntime.md."""
 
 from __future__ import annotations
 

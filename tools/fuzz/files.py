@@ -1,4 +1,4 @@
-"""The campaign over damaged files: each is read, optimized and written, or refused with an Error."""
+"""The campaign over damaged files: each is read, optimized, written, or refused with an Error."""
 
 from __future__ import annotations
 
@@ -13,8 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import Effect, Error, Graph, Kind, Return, op_classes, parse_graph, print_graph
-from edgec.ir import sample_graph, verify
+from edgec.ir import (
+    Effect,
+    Error,
+    Graph,
+    Kind,
+    Return,
+    op_classes,
+    parse_graph,
+    print_graph,
+    sample_graph,
+    verify,
+)
 from edgec.lowering.onnx import READERS, read_onnx, to_model, write_onnx
 from edgec.tools import driver
 from edgec.tools.fuzz.compose import random_graph

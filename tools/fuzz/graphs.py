@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,8 @@ class Campaign:
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.folder / f"{self.seed}-{number}.eir"
             save_text(drawn.graph, path)
-            np.savez(path.with_suffix(".npz"), **drawn.inputs)
+            arrays: dict[str, Any] = dict(drawn.inputs)
+            np.savez(path.with_suffix(".npz"), **arrays)
             where = f"\n  {path}"
         command = f"python -m edgec.tools.fuzz --graphs {number + 1} --seed {self.seed}"
         self.say(f"graph {number}: {text}{where}\n  {command} --only {number}")

@@ -31,7 +31,7 @@ def movements(judge: Judge) -> dict[str, float]:
     rng = np.random.default_rng(0)
 
     def tap(op: Op, results: Sequence[Array]) -> None:
-        floor = 1.0 if is_bounded(op) or isinstance(op, _BOUNDED_INSIDE) else 0.0
+        floor = 1.0 if _is_bounded_inside(op) else 0.0
         for array in results:
             if array.flags.writeable:
                 array[...] = _moved(array, rng, floor)
@@ -42,6 +42,11 @@ def movements(judge: Judge) -> dict[str, float]:
         for name, expected in judge.expected.items():
             found[name] = max(found[name], distance(moved[name], expected))
     return found
+
+
+def _is_bounded_inside(op: Op) -> bool:
+    fused = getattr(op, "act", "none") == "silu"
+    return fused or is_bounded(op) or isinstance(op, _BOUNDED_INSIDE)
 
 
 def with_open_weights(graph: Graph, inputs: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:
