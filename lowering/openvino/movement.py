@@ -105,6 +105,8 @@ def pad_limit(op: Pad) -> str | None:
     pads = known_ints(op.pads)
     if pads is None:
         return None if op.axes is None and op.mode != "wrap" else "pads are computed at run time"
+    if op.mode == "reflect" and min(pads, default=0) < 0:
+        return "Pad mirrors what it has cut off"
     if op.mode == "wrap":
         dims = [op.x.type.dims[axis] for axis in op.padded_axes] * 2
         fits = all(isinstance(d, int) and 0 <= p <= d for p, d in zip(pads, dims, strict=True))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from edgec.ir import Op, Rewriter, Value
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from edgec.ir import Dim, Op, Rewriter, Value
 from edgec.ir.ops import Reshape, Transpose
 from edgec.passes.canonicalize.common import Drop
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, node, var
+
+MAX_RANK = 6  # of a transpose that runtimes for small hardware take
+
+Groups: TypeAlias = list[list[int]]
 
 
 class DropTranspose(Drop):
@@ -48,4 +55,88 @@ class TransposeToReshape(Pattern):
         return rw.add(Reshape(m.x, to=m.transpose.result.type.dims)).result
 
 
-RULES: tuple[type[Pattern], ...] = (DropTranspose, MergeTransposes, TransposeToReshape)
+class MergeTransposesAroundReshape(Pattern):
+    """transpose(reshape(transpose(x, p), to), q) -> reshape(transpose(reshape(x), r))
+
+    The reshape joins and splits dims; each dim of x is split into the factors that either side
+    knows, so that one transpose of the factors does what both did.
+    """
+
+    match = (
+        node(
+            Transpose,
+            node(Reshape, node(Transpose, var("x"), attrs=CARRY) @ "inner", attrs=CARRY)
+            @ "reshape",
+            attrs=CARRY,
+        )
+        @ "outer"
+    )
+
+    def check(self, m: Match) -> str | None:
+        found = self._factored(m)
+        if found is None:
+            return "the dims have no common factors"
+        return "the transpose would have too many axes" if len(found[1]) > MAX_RANK else None
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        found = self._factored(m)
+        assert found is not None
+        split, perm = found
+        value = rw.add(Reshape(m.x, to=split)).result
+        value = rw.add(Transpose(value, perm=perm)).result
+        return rw.add(Reshape(value, to=m.outer.result.type.dims)).result
+
+    @staticmethod
+    def _factored(m: Match) -> tuple[tuple[Dim, ...], tuple[int, ...]] | None:
+        """The dims of x split into factors, and the permutation of these."""
+        found = common_factors(m.inner.result.type.dims, m.reshape.result.type.dims)
+        if found is None:
+            return None
+        factors, before, after = found
+        order = [f for axis in range(len(before)) for f in before[m.inner.perm.index(axis)]]
+        wanted = [f for axis in m.outer.perm for f in after[axis]]
+        return tuple(factors[f] for f in order), tuple(order.index(f) for f in wanted)
+
+
+def common_factors(
+    first: Sequence[Dim], second: Sequence[Dim]
+) -> tuple[list[Dim], Groups, Groups] | None:
+    """Factors whose products, consecutive ones each, are the dims of either list; with the numbers
+    of the factors of each dim. None where a dim of one list and one of the other share a part."""
+    factors: list[Dim] = []
+    groups: tuple[Groups, Groups] = ([[] for _ in first], [[] for _ in second])
+    dims, at = ([*first], [*second]), [0, 0]
+    while at[0] < len(first) and at[1] < len(second):
+        a, b = dims[0][at[0]], dims[1][at[1]]
+        factor = _shared(a, b)
+        if factor is None:
+            return None
+        if factor != 1 or not factors:
+            for side in (0, 1):
+                groups[side][at[side]].append(len(factors))
+            factors.append(factor)
+        for side, dim in ((0, a), (1, b)):
+            if dim == factor:
+                at[side] += 1
+            else:
+                dims[side][at[side]] = dim // factor
+    rest = [*dims[0][at[0] :], *dims[1][at[1] :]]
+    return (factors, *groups) if all(dim == 1 for dim in rest) else None
+
+
+def _shared(a: Dim, b: Dim) -> Dim | None:
+    """The dim that divides the other one, None when neither does."""
+    if a == b:
+        return a
+    if not (isinstance(a, int) and isinstance(b, int)) or 0 in (a, b):
+        return 1 if 1 in (a, b) else None
+    small = min(a, b)
+    return small if max(a, b) % small == 0 else None
+
+
+RULES: tuple[type[Pattern], ...] = (
+    DropTranspose,
+    MergeTransposes,
+    TransposeToReshape,
+    MergeTransposesAroundReshape,
+)

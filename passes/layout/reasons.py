@@ -22,7 +22,7 @@ def remaining(turner: Turner, labels: list[int]) -> list[Move]:
             continue
         each = inserted.get(op)
         if each is None:
-            made = wanted = "the model transposes other axes than channels here"
+            made, wanted = "the model", "the model: other axes than channels move, too"
         else:
             tensor = turner.problem.tensors[each.key]
             made = reasons.of(tensor, 1 - each.layout, [tensor.made])
