@@ -32,8 +32,14 @@ conformance: $(STAMP)  ## ONNX's published cases, all kinds; docs/conformance.md
 	$(BIN)/python -m edgec.tools.conformance --ops --markdown docs/conformance.md \
 	    --json build/conformance.json
 
-fuzz: $(STAMP)  ## random graphs and pass lists, open-ended, seed printed; SECONDS=600
+fuzz: $(STAMP)  ## random graphs, then damaged files, seed printed; SECONDS=600 each, MODELS=folder
+	$(BIN)/python -m edgec.tools.fuzz --graphs 1000000 --seconds $(or $(SECONDS),600)
+	$(BIN)/python -m edgec.tools.fuzz --files 1000000 --seconds $(or $(SECONDS),600) \
+		$(if $(MODELS),--models $(MODELS))
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties --hypothesis-seed=random
+
+test-large: $(STAMP)  ## models of gigabytes: needs 7 GB of disk
+	$(BIN)/python -m pytest -m large
 
 docs: $(STAMP)  ## regenerate the generated pages
 	$(BIN)/python -m edgec.tools.staledocs --write

@@ -60,7 +60,7 @@ from edgec.ir.traits import (
 from edgec.ir.types import Quant, TensorType
 from edgec.ir.value import Constant, Use, Value
 from edgec.ir.verify import verify
-from edgec.ir.weight import Array, Weight
+from edgec.ir.weight import Array, Weight, pieces
 
 __all__ = [
     "ANY",
@@ -124,6 +124,7 @@ __all__ = [
     "operand",
     "parse_dim",
     "parse_graph",
+    "pieces",
     "print_graph",
     "print_op",
     "sample_graph",

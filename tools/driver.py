@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -187,12 +188,32 @@ def staged(path: Path) -> Iterator[Path]:
     try:
         yield folder / path.name
         try:
-            for made in sorted(folder.iterdir(), key=lambda p: p.name == path.name):
-                made.replace(path.parent / made.name)
+            _move_together(sorted(folder.iterdir()), path.parent, folder / "earlier")
         except OSError as error:
             raise Error(Kind.LOWERING, f"cannot write {path}: {error.strerror}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move_together(files: Sequence[Path], to: Path, aside: Path) -> None:
+    """All of them or none: earlier files of these names lie ``aside`` until the last has moved."""
+    aside.mkdir()
+    moved: list[str] = []
+    try:
+        for file in files:
+            target = to / file.name
+            if target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if target.exists():
+                target.replace(aside / file.name)
+            moved.append(file.name)
+            file.replace(target)
+    except OSError:
+        for name in moved:
+            (to / name).unlink(missing_ok=True)
+        for earlier in aside.iterdir():
+            earlier.replace(to / earlier.name)
+        raise
 
 
 @contextlib.contextmanager

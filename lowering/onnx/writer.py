@@ -26,6 +26,7 @@ from edgec.ir import (
     Weight,
     collector_paused,
     dtypes,
+    pieces,
     write_atomically,
     write_together,
 )
@@ -327,10 +328,8 @@ def _stream(weight: Weight, file: Any) -> None:
     if weight.dtype.bits < 8 or not weight.array.flags.c_contiguous:
         file.write(pack(weight.array, weight.dtype))
         return
-    flat = weight.array.reshape(-1).view(np.uint8)
-    step = 1 << 24
-    for begin in range(0, flat.size, step):
-        file.write(flat[begin : begin + step].data)
+    for piece in pieces(weight.array):
+        file.write(piece)
 
 
 def _tensor(name: str, array: Array, dtype: DType) -> TensorProto:

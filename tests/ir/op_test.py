@@ -14,6 +14,7 @@ from edgec.ir import (
     Dims,
     DType,
     Elementwise,
+    Error,
     Ints,
     Linear,
     Op,
@@ -27,8 +28,10 @@ from edgec.ir import (
     dtypes,
     op_classes,
     operand,
+    parse_graph,
     symbol,
     variadic,
+    verify,
 )
 from edgec.ir.op import Floats
 
@@ -235,3 +238,16 @@ def test_a_constant_has_the_type_of_its_array() -> None:
 def test_an_element_type_that_edgec_lacks_is_refused() -> None:
     with pytest.raises(KeyError):
         Builder().const(np.zeros(2, np.complex64))
+
+
+def test_dims_and_ranks_that_no_array_has_are_refused() -> None:
+    TensorType(dtypes.f32, (2**63 - 1,) * 64)
+    with pytest.raises(ValueError, match="too large"):
+        TensorType(dtypes.f32, (2**63,))
+    with pytest.raises(ValueError, match="64 dimensions at most"):
+        TensorType(dtypes.f32, (1,) * 65)
+
+
+def test_a_fill_wants_a_value_of_its_type() -> None:
+    with pytest.raises(Error, match=r"0…255, found 256"):
+        verify(parse_graph("graph() { %y = shape.fill i64[0](), value=256, dtype=u8 return y=%y }"))

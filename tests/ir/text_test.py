@@ -352,3 +352,28 @@ def test_a_malformed_graph_can_still_be_printed() -> None:
     graph = one_op()
     graph.terminator._attributes = {"names": ("y", "z")}
     assert "return %" in print_graph(graph)
+
+
+def test_a_declared_constant_may_be_the_last_operand_before_the_types() -> None:
+    """The colon after it begins the types of the results, not that of the constant."""
+    numbers = np.arange(100, dtype=np.float32)
+    text = """graph(%x: f32[1]) {{
+  @c: f32[100] = sha256:{}
+  %0, %1 = move.split @c, axis=0, parts=2 : f32[50], f32[50]
+  return y=%0, z=%1
+}}"""
+    digest = Constant(numbers).weight.digest
+    graph = parse_graph(text.format(digest), {digest: numbers})
+    assert [str(value.type) for value in graph.outputs] == ["f32[50]", "f32[50]"]
+
+
+def test_the_type_of_a_declared_constant_is_not_given_again() -> None:
+    numbers = np.arange(100, dtype=np.float32)
+    digest = Constant(numbers).weight.digest
+    text = f"""graph(%x: f32[N]) {{
+  @c: f32[100] = sha256:{digest}
+  %0 = math.add %x, y=@c : f32[100]
+  return y=%0
+}}"""
+    (output,) = parse_graph(text, {digest: numbers}).outputs
+    assert output.type.dims == (100,)

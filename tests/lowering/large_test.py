@@ -37,7 +37,7 @@ print(peak() - before)
 
 
 def large_model(folder: Path) -> Path:
-    """y = relu(y + w) for each w, the weights in a sparse file, each with a few numbers of its own; their
+    """y = relu(y + w) for each w; the weights lie in a sparse file, each with a few numbers; their
     reshapes and the shape arithmetic are there to be folded."""
     nodes, tensors, last = [], [], "x"
     with (folder / "w.bin").open("wb") as file:
@@ -47,8 +47,8 @@ def large_model(folder: Path) -> Path:
             file.write(np.full(8, index + 1, dtype=np.float32).tobytes())
             tensor = TensorProto(name=f"w{index}", data_type=TensorProto.FLOAT, dims=[EACH])
             tensor.data_location = TensorProto.EXTERNAL
-            entries = {"location": "w.bin", "offset": index * EACH * 4, "length": EACH * 4}
-            for key, value in entries.items():
+            place = {"offset": index * EACH * 4, "length": EACH * 4}
+            for key, value in {"location": "w.bin", **place}.items():
                 tensor.external_data.add(key=key, value=str(value))
             tensors.append(tensor)
             nodes.append(helper.make_node("Reshape", [f"w{index}", "dims"], [f"r{index}"]))
@@ -59,7 +59,7 @@ def large_model(folder: Path) -> Path:
     two = helper.make_tensor("two", TensorProto.INT64, [2], [2, 1])
     nodes.insert(0, helper.make_node("Mul", ["half", "two"], ["dims"]))
     dims = [4096, EACH // 4096]
-    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name in ("x", last)]
+    info = [helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n in ("x", last)]
     graph = helper.make_graph(nodes, "large", info[:1], info[1:], [half, two, *tensors])
     path = folder / "large.onnx"
     opset = helper.make_opsetid("", 17)

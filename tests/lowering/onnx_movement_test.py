@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import parser
 
-from edgec.ir import Array, Error, Graph, Op, op_classes, sample_graph, verify
+from edgec.ir import Array, Error, Graph, Op, op_classes, parse_graph, sample_graph, verify
 from edgec.ir.ops import Reshape
 from edgec.kernels import run
 from edgec.lowering.onnx import read_onnx, to_model
@@ -224,3 +224,29 @@ def test_refusals_say_why(name: str) -> None:
     nodes, why = REFUSED[name]
     with pytest.raises(Error, match="(?s).*" + why):
         read(17, f"g (float[N,3] x) => (float[N,3] y) {{ {nodes} }}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "%y = move.slice %x, starts=i64[1](1), ends=i64[1](3), axes=[0]",
+        "%y = move.tile %x, repeats=i64[1](2)",
+        "%y = move.expand %x, shape=i64[2](2,4)",
+    ],
+)
+def test_types_that_an_operator_does_not_take_are_moved_as_wider_ones(body: str) -> None:
+    graph = parse_graph(f"graph(%x: f8e5m2[4]) {{ {body} return y=%y }}")
+    model = to_model(graph)
+    onnx.checker.check_model(model, full_check=True)
+    again = read_onnx(model)
+    x = np.asarray([1.0, -2.0, 0.5, 57344.0]).astype(graph.inputs[0].type.dtype.numpy)
+    (expected,), (found,) = run(graph, [x]).values(), run(again, [x]).values()
+    assert found.dtype == expected.dtype
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_a_constant_output_of_four_bits_is_written_for_an_opset_that_knows_it() -> None:
+    graph = parse_graph("graph(%x: f32[2]) { return y=i4[2](-3,7), z=%x }")
+    model = to_model(graph)
+    onnx.checker.check_model(model, full_check=True)
+    assert model.opset_import[0].version >= 21

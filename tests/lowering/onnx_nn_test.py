@@ -239,3 +239,13 @@ def test_global_lp_pool_of_a_symbolic_size() -> None:
     x = normal(1, 2, 3, 5)
     found = run(graph, [x])["y"].reshape(-1)
     np.testing.assert_allclose(found, np.sqrt(np.square(x).sum(axis=(0, 2, 3))), rtol=1e-6)
+
+
+def test_the_hidden_size_of_a_recurrent_layer_may_be_stated_alone() -> None:
+    """The weights are inputs whose last dim is a symbol."""
+    model = parser.parse_model("""<ir_version: 9, opset_import: ["" : 19]>
+        g (float[3,2,4] x, float[1,8,4] w, float[1,8,N] r) => (float[3,1,2,2] y) {
+            y = LSTM<hidden_size=2>(x, w, r)
+        }""")
+    (output,) = read_onnx(model).outputs
+    assert output.type.dims == (3, 1, 2, 2)

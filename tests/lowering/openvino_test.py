@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import edgec
 from edgec.ir import (
     Array,
     Builder,
@@ -145,6 +146,18 @@ def test_inputs_and_outputs_have_the_users_names(tmp_path: Path) -> None:
     assert list(runner.output_names) == ["first", "again", "same", "total"]
     assert [min(port.get_names()) for port in runner.compiled.outputs] == list(runner.output_names)
     assert check_artifact(graph, runner).ok
+
+
+def test_both_files_appear_or_neither(tmp_path: Path) -> None:
+    """The weights would move into place first; the other name is taken by a folder."""
+    (tmp_path / "m.xml").mkdir()
+    (tmp_path / "m.bin").write_bytes(b"earlier")
+    with pytest.raises(Error, match="cannot write"):
+        edgec.compile(small(), "openvino", tmp_path / "m.xml")
+    assert (tmp_path / "m.bin").read_bytes() == b"earlier"
+    (tmp_path / "m.xml").rmdir()
+    edgec.compile(small(), "openvino", tmp_path / "m.xml", verify=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.bin", "m.xml"]
 
 
 def test_an_unknown_batch_can_be_any(tmp_path: Path) -> None:

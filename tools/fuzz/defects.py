@@ -67,12 +67,17 @@ def _transposed_by_a_vector(op: MatMul) -> bool:
 
 
 def _fractional_or_cropped(op: Resize) -> bool:
-    cropped = op.coordinates == "tf_crop_and_resize"
-    return cropped or (op.coordinates == "align_corners" and op.scales is not None)
+    fractional = op.scales is not None or op.keep_aspect != "stretch"
+    by_length = op.coordinates in ("align_corners", "pytorch_half_pixel")
+    return op.coordinates == "tf_crop_and_resize" or (fractional and by_length)
 
 
 def _at_the_threshold(op: Recurrent) -> bool:
     return "ThresholdedRelu" in op.activations
+
+
+def _beyond_exp(op: Recurrent) -> bool:
+    return "Softplus" in op.activations
 
 
 def _without_order(op: TopK) -> bool:
@@ -88,6 +93,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("Resize to a fractional length or from a crop", _fractional_or_cropped, (Resize,)),
     Defect("NonZero of a scalar", _of_a_scalar, (NonZero,)),
     Defect("ThresholdedRelu in recurrent layers", _at_the_threshold, (Recurrent,)),
+    Defect("Softplus in recurrent layers", _beyond_exp, (Recurrent,)),
     Defect("TopK without an order", _without_order, (TopK,)),
 )
 
