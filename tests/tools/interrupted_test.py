@@ -3,9 +3,7 @@ what was there before is as it was."""
 
 from __future__ import annotations
 
-import os
 import resource
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,11 +33,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def interrupted(write: Callable[..., None]) -> Callable[..., None]:
-    """The same function; after it has written, the user presses ctrl-c."""
+    """The same function; after it has written, the user presses ctrl-c (raised here as Python would:
+    a process started in the background ignores the signal itself)."""
 
     def half(*arguments: Any) -> None:
         write(*arguments)
-        os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
 
     return half
 
