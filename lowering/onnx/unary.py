@@ -141,7 +141,7 @@ def _bound(node: Node, index: int, default: float) -> float | None:
 
 @WRITERS.rule(Clip)
 def write_clip(op: Clip, w: Writer) -> None:
-    """A bound that binds nothing is left out."""
+    """A bound that binds nothing is left out. Clip takes no floats of 8 bits: see typed_node."""
     dtype = op.x.type.dtype
     lowest, highest = (-inf, inf) if dtype.is_float else dtype.limits
     low, high = bounds(op)
@@ -150,11 +150,13 @@ def write_clip(op: Clip, w: Writer) -> None:
         None if low == lowest else _scalar(w, low, dtype),
         None if high == highest else _scalar(w, high, dtype),
     ]
-    w.node("Clip", inputs, op.results)
+    typed_node(w, "Clip", inputs, op.result)
 
 
 def _scalar(w: Writer, value: float, dtype: DType) -> str:
-    return w.const(rounded(np.asarray(value), dtype.numpy), hint="bound")
+    bound = rounded(np.asarray(value), dtype.numpy)
+    narrow = dtype.is_float and dtype.bits <= 8
+    return w.const(bound.astype(np.float32) if narrow else bound, hint="bound")
 
 
 @READERS.rule("Cast")

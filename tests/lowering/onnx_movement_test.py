@@ -232,9 +232,10 @@ def test_refusals_say_why(name: str) -> None:
         "%y = move.slice %x, starts=i64[1](1), ends=i64[1](3), axes=[0]",
         "%y = move.tile %x, repeats=i64[1](2)",
         "%y = move.expand %x, shape=i64[2](2,4)",
+        "%y = math.clip %x, low=-1.5, high=100.0",
     ],
 )
-def test_types_that_an_operator_does_not_take_are_moved_as_wider_ones(body: str) -> None:
+def test_types_that_an_operator_does_not_take_are_computed_as_wider_ones(body: str) -> None:
     graph = parse_graph(f"graph(%x: f8e5m2[4]) {{ {body} return y=%y }}")
     model = to_model(graph)
     onnx.checker.check_model(model, full_check=True)

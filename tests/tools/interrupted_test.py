@@ -33,8 +33,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def interrupted(write: Callable[..., None]) -> Callable[..., None]:
-    """The same function; after it has written, the user presses ctrl-c (raised here as Python would:
-    a process started in the background ignores the signal itself)."""
+    """The same function; after it has written, the user presses ctrl-c.
+
+    Raised here as Python would: a process started in the background ignores the signal itself.
+    """
 
     def half(*arguments: Any) -> None:
         write(*arguments)
