@@ -58,7 +58,7 @@ from edgec.ir.traits import (
     Trait,
 )
 from edgec.ir.types import Quant, TensorType
-from edgec.ir.value import Constant, Use, Value
+from edgec.ir.value import Constant, Range, Use, Value
 from edgec.ir.verify import verify
 from edgec.ir.weight import Array, Weight, pieces
 
@@ -93,6 +93,7 @@ __all__ = [
     "Op",
     "OpError",
     "Quant",
+    "Range",
     "Refusal",
     "Return",
     "Rewriter",

@@ -41,6 +41,7 @@ def clone_op(
         made = op.twin(operands, regions, [result.type for result in op.results])
     for old, new in zip(op.results, made.results, strict=True):
         new.hint = old.hint
+        new.range = old.range
         copies[old] = new
     return made
 
@@ -63,6 +64,7 @@ def _clone_into(
     copied.metadata = dict(graph.metadata)
     for value in graph.inputs:
         copies[value] = copied._add_input(value.hint, value.type.substitute(bindings))
+        copies[value].range = value.range
     for op in graph._all_ops:
         copied._link(clone_op(op, copies, bindings, copied), None)
     return copied

@@ -12,7 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,11 +25,13 @@ from edgec.ir.printer import is_number
 from edgec.ir.rewriter import Rewriter
 from edgec.ir.tokens import Tokens
 from edgec.ir.types import Quant, TensorType
-from edgec.ir.value import Constant, Value
+from edgec.ir.value import Constant, Range, Value
 from edgec.ir.weight import Array
 
 MAX_ELEMENTS = 1 << 31  # of one constant written by its type alone
 _MAX_NESTING = 60
+
+Typed: TypeAlias = tuple[TensorType, Range | None]
 
 
 def parse_graph(text: str, weights: Mapping[str, Array] | None = None) -> Graph:
@@ -79,7 +81,8 @@ class _Parser(Tokens):
         while not self.accept(")"):
             sigil = self.sigil()
             self.expect(":")
-            self.define(sigil, rewriter.add_input(_hint(sigil), self.type()))
+            value = self.define(sigil, rewriter.add_input(_hint(sigil), self.type()))
+            value.range = self.range()
             self.accept(",")
         self.expect("{")
         while not self.accept("}"):
@@ -163,9 +166,9 @@ class _Parser(Tokens):
         if self.accept("{"):
             while not self.accept("}"):
                 regions.append(self.graph(graph))
-        types = [self.type()] if self.accept(":") else []
-        while types and self.accept(","):
-            types.append(self.type())
+        types: list[Typed] = []
+        while self.accept("," if types else ":"):
+            types.append((self.type(), self.range()))
         self.finish_op(rewriter, cls, operands, attributes, regions, types, results)
 
     def finish_op(
@@ -175,7 +178,7 @@ class _Parser(Tokens):
         operands: dict[str, Any],
         attributes: dict[str, Any],
         regions: list[Graph],
-        types: list[TensorType],
+        types: list[Typed],
         results: list[str],
     ) -> None:
         made = cls(
@@ -189,10 +192,11 @@ class _Parser(Tokens):
             self.fail(f"{cls.op_name} has {len(made.results)} results, found {len(results)}")
         if types and len(types) != len(made.results):
             self.fail(f"{cls.op_name} has {len(made.results)} results, found {len(types)} types")
-        for result, declared in zip(made.results, types, strict=False):
+        for result, (declared, range) in zip(made.results, types, strict=False):
             if not result.type.compatible(declared):
                 self.fail(f"{cls.op_name} gives {result.type}, the text says {declared}")
             result.type = declared
+            result.range = range
         rewriter.add(made)
         for sigil, result in zip(results, made.results, strict=True):
             self.define(sigil, result)
@@ -323,6 +327,17 @@ class _Parser(Tokens):
             axis = int(self.scalar())
         self.expect(")")
         return Quant(tuple(map(float, scale)), tuple(map(int, points)), axis, low, high)
+
+    def range(self) -> Range | None:
+        if not (self.kind == "name" and self.token == "in"):
+            return None
+        self.advance()
+        self.expect("(")
+        low = float(self.scalar())
+        self.expect(",")
+        high = float(self.scalar())
+        self.expect(")")
+        return Range(low, high)
 
     def bars(self) -> list[Any]:
         items = [self.scalar()]

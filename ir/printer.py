@@ -7,7 +7,8 @@
     }
 
 A constant of up to eight elements stands inline, ``i64[2](1,-1)``; larger ones are declared at the
-top with their digest, and their data lives in a sidecar (see ``storage.py``). The *brief* form, for
+top with their digest, and their data lives in a sidecar (see ``storage.py``). ``in(-1.5,2.0)``
+after a type is the range that calibration recorded. The *brief* form, for
 tests and reading, leaves digests and locations out and gives a constant's type where it is read:
 ``w=@w[4,3,3,3]``.
 """
@@ -53,7 +54,7 @@ class _Printer:
 
     def graph_lines(self, graph: Graph, depth: int, *, top: bool) -> Iterator[str]:
         pad = _INDENT * depth
-        inputs = ", ".join(f"{self.define_input(v)}: {v.type}" for v in graph.inputs)
+        inputs = ", ".join(f"{self.define_input(v)}: {typed_text(v)}" for v in graph.inputs)
         yield f"{pad}graph {_quoted(graph.name)}({inputs}) {{"
         if top and not self.brief:
             for key, text in sorted(graph.metadata.items()):
@@ -71,7 +72,7 @@ class _Printer:
             yield f"{pad}{self.return_text(op)}"
             return
         head = self.head(op)
-        tail = " : " + ", ".join(str(r.type) for r in op.results) if op.results else ""
+        tail = " : " + ", ".join(map(typed_text, op.results)) if op.results else ""
         if op.loc and not self.brief:
             tail += " loc(" + ", ".join(json.dumps(name) for name in op.loc) + ")"
         if not op.regions:
@@ -186,6 +187,13 @@ def float_text(number: float) -> str:
     if math.isinf(number):
         return "inf" if number > 0 else "-inf"
     return repr(number)
+
+
+def typed_text(value: Value) -> str:
+    """The type of a value, and its range once calibration recorded one."""
+    if value.range is None:
+        return str(value.type)
+    return f"{value.type} in({value.range.low!r},{value.range.high!r})"
 
 
 def attribute_text(value: Any) -> str:

@@ -235,9 +235,11 @@ class Rewriter:
 
     def _inherit(self, old: Value, new: Value) -> None:
         """What was made to take a value's place takes its name too: a name always stands for the
-        same numbers, so that layers can be compared by it before and after."""
-        if old.hint and new.producer is not None and not new.is_used:
-            new.hint = old.hint
+        same numbers, so that layers can be compared by it before and after. So does a range."""
+        if new.producer is None or new.is_used:
+            return
+        new.hint = old.hint or new.hint
+        new.range = old.range or new.range
 
 
 def _check_types(old: Value, new: Value) -> None:

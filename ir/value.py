@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,21 @@ class Use:
     index: int
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The real numbers that a value takes, as calibration recorded them: from ``low`` to ``high``.
+
+    Every target derives its scale and zero point from it.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise ValueError(f"a range is finite and in order, found {self.low}…{self.high}")
+
+
 class Value:
     """A result of an op, an input of a graph, or (subclass) a constant.
 
@@ -31,9 +47,11 @@ class Value:
         producer: the op that computes it; None for graph inputs and constants.
         index: which result of the producer, or which input of the graph.
         hint: the name it had in the source; the printer makes it unique.
+        range: the numbers it takes, once calibration recorded them. Like the hint it stays with
+            the numbers: a rewrite that gives the same numbers another producer carries it over.
     """
 
-    __slots__ = ("_users", "contents_memo", "hint", "index", "owner", "producer", "type")
+    __slots__ = ("_users", "contents_memo", "hint", "index", "owner", "producer", "range", "type")
 
     def __init__(
         self,
@@ -48,6 +66,7 @@ class Value:
         self.producer = producer
         self.index = index
         self.hint = hint
+        self.range: Range | None = None
         self.owner = owner
         self._users: dict[Op, int] | None = None
         self.contents_memo: Contents | None = None

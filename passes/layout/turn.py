@@ -70,6 +70,7 @@ class Turner:
         results = made.results if carry.finish is None else carry.finish(self.rw.at(op), made)
         for old, new, form in zip(op.results, results, carry.results, strict=True):
             new.hint = new.hint or old.hint
+            new.range = new.range or old.range
             if form is None:
                 self._stand_in(old, new)
             else:
@@ -90,6 +91,7 @@ class Turner:
         if perm != tuple(range(len(perm))):
             made = self.rw.add(op.copy(x=x, perm=perm), before=op).result
             made.hint = made.hint or op.result.hint
+            made.range = made.range or op.result.range
         if target is None:
             self._stand_in(op.result, made)
         else:

@@ -14,9 +14,11 @@ from edgec.ir import (
     Builder,
     Constant,
     DType,
+    Error,
     Graph,
     Op,
     Quant,
+    Range,
     Strs,
     TensorType,
     Types,
@@ -377,3 +379,20 @@ def test_the_type_of_a_declared_constant_is_not_given_again() -> None:
 }}"""
     (output,) = parse_graph(text, {digest: numbers}).outputs
     assert output.type.dims == (100,)
+
+
+def test_ranges_are_written_and_read() -> None:
+    text = """graph g(%x: f32[1,3] in(-1.0,2.5)) {
+  %y = act.relu %x : f32[1,3] in(0.0,2.5)
+  return y=%y
+}"""
+    graph = parse_graph(text)
+    assert graph.inputs[0].range == Range(-1.0, 2.5)
+    assert print_graph(graph) == text
+    assert print_graph(graph.clone()) == text
+
+
+@pytest.mark.parametrize("bounds", ["2.0,1.0", "0.0,inf", "nan,1.0"])
+def test_a_range_is_finite_and_in_order(bounds: str) -> None:
+    with pytest.raises(Error, match="a range is finite and in order"):
+        parse_graph(f"graph g(%x: f32[1] in({bounds})) {{ return y=%x }}")
