@@ -15,10 +15,12 @@ graph tiny(%x: f32[N,4]) {
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Self
 
 import numpy as np
 
+from edgec.ir.collector import collector_paused
 from edgec.ir.dims import Dim, parse_dim
 from edgec.ir.dtypes import DType
 from edgec.ir.graph import Graph
@@ -28,10 +30,22 @@ from edgec.ir.value import Constant, Value
 
 
 class Builder(Rewriter):
-    """A rewriter for a new graph: inputs, then ops, then outputs."""
+    """A rewriter for a new graph: inputs, then ops, then outputs.
+
+    Inside ``with Builder(…) as b:`` the cyclic garbage collector rests, so that the time per op
+    does not grow with the graph (see ``collector.py``).
+    """
 
     def __init__(self, name: str = "graph", *, enclosing: Graph | None = None) -> None:
         super().__init__(Graph(name, enclosing=enclosing))
+        self._paused = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._paused.enter_context(collector_paused())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._paused.close()
 
     def input(self, name: str, dtype: DType, dims: Sequence[Dim | str]) -> Value:
         """A graph input; a dim given as text is parsed as an expression over symbols."""

@@ -15,15 +15,14 @@ from edgec.ir import write_atomically
 from edgec.tools.bench.models import (
     KernelRow,
     ModelRow,
-    ScaleRow,
     geometric_mean,
     kernel_row,
     machine,
     model_row,
     models_in,
-    scale_rows,
 )
 from edgec.tools.bench.peers import OPTIMIZERS
+from edgec.tools.bench.scale import ScaleRow, scale_rows
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KERNEL_MODELS = ("efficientnet_lite0.ts17", "mobilenet_v2.raw17")

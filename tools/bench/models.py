@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import onnx
 
 from edgec.ir import Array, Graph, symbols
 from edgec.kernels import Executor, seeded_inputs
-from edgec.lowering.onnx import OnnxRunner, read_onnx, to_model
+from edgec.lowering.onnx import OnnxRunner, read_onnx
 from edgec.tools import driver
 from edgec.tools.bench.peers import OPTIMIZERS, node_count
 from edgec.tools.bench.timing import Timing, best_of, paired
@@ -120,52 +120,6 @@ def kernel_row(path: Path, rounds: int) -> KernelRow:
     evaluator = ReferenceEvaluator(str(path))
     seconds = best_of(lambda: evaluator.run(None, dict(feed)), repeats=1)
     return KernelRow(path.stem, timing, 1000 * seconds / timing["edgec"].milliseconds)
-
-
-@dataclass(frozen=True)
-class ScaleRow:
-    """Microseconds per op of one operation on a chain of that many ops."""
-
-    operation: str
-    ops: int
-    microseconds: float
-
-
-def scale_rows(sizes: Sequence[int] = (1_000, 10_000, 100_000)) -> Iterator[ScaleRow]:
-    """Build, verify, print, parse, clone, dce, and read + O2 + write, per op."""
-    from edgec.ir import Builder, dtypes, parse_graph, print_graph, verify
-    from edgec.ir.ops import Add, Relu
-    from edgec.passes import parse_pipeline
-
-    def build(count: int) -> Graph:
-        b = Builder("chain")
-        x = first = b.input("x", dtypes.f32, (1, 8))
-        for index in range(count):
-            x = b.add(Relu(x) if index % 2 else Add(x, first)).result
-        return b.output(y=x)
-
-    for size in sizes:
-        graph = build(size)
-        text = print_graph(graph)
-        model = to_model(graph)
-        data = model.SerializeToString()
-        calls: dict[str, Callable[[], object]] = {
-            "build": lambda n=size: build(n),  # type: ignore[misc]
-            "verify": lambda g=graph: verify(g),  # type: ignore[misc]
-            "print": lambda g=graph: print_graph(g),  # type: ignore[misc]
-            "parse": lambda t=text: parse_graph(t),  # type: ignore[misc]
-            "clone": lambda g=graph: g.clone(),  # type: ignore[misc]
-            "dce": lambda g=graph: driver.optimize(g, parse_pipeline("dce")),  # type: ignore[misc]
-            "read + O2 + write": lambda d=data: _through(d),  # type: ignore[misc]
-        }
-        for operation, call in calls.items():
-            yield ScaleRow(operation, size, 1e6 * best_of(call, repeats=2) / size)
-
-
-def _through(data: bytes) -> onnx.ModelProto:
-    graph = driver.load(data)
-    driver.optimize(graph)
-    return to_model(graph)
 
 
 def geometric_mean(values: Sequence[float]) -> float:
