@@ -126,5 +126,6 @@ def distance(moved: Array, expected: Array) -> float:
     finite = np.isfinite(a) & np.isfinite(b)
     if not finite.any():
         return 0.0
-    largest = float(np.abs(b[finite]).max())
-    return float(np.abs(a - b)[finite].max()) / largest if largest else 0.0
+    a, b = a[finite], b[finite]
+    largest = float(np.abs(b).max())
+    return float(np.abs(a - b).max()) / largest if largest else 0.0

@@ -6,6 +6,7 @@ from edgec.lowering.onnx.reader import read_onnx
 from edgec.lowering.onnx.runner import OnnxRunner
 from edgec.lowering.onnx.specialized import Specialized
 from edgec.lowering.onnx.target import ONNX
+from edgec.lowering.onnx.workarounds import loses_its_transpose
 from edgec.lowering.onnx.writer import DEFAULT_OPSET, WRITERS, check_writable, to_model, write_onnx
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Specialized",
     "check_writable",
     "from_graphsurgeon",
+    "loses_its_transpose",
     "read_onnx",
     "to_graphsurgeon",
     "to_model",

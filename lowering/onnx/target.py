@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgec.ir import Graph
 from edgec.lowering.onnx.runner import RUNTIME, OnnxRunner
+from edgec.lowering.onnx.workarounds import avoid_defects
 from edgec.lowering.onnx.writer import DEFAULT_OPSET, WRITERS, check_writable, write_onnx
 from edgec.lowering.target import Options, Runner, Target, register
 
@@ -25,7 +26,7 @@ ONNX = register(
         suffix=".onnx",
         pipeline="O2",
         rules=WRITERS,
-        legalize=lambda graph: None,  # the write rules themselves decompose what an opset lacks
+        legalize=avoid_defects,  # the write rules themselves decompose what an opset lacks
         refused=check_writable,
         write=_write,
         runtime=RUNTIME,

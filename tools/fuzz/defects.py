@@ -20,8 +20,8 @@ from edgec.ir.ops import (
     Slice,
     Stft,
     TopK,
-    Transpose,
 )
+from edgec.lowering.onnx import loses_its_transpose
 
 LAST = 2**31 - 1  # from here on an end means the end of the axis
 
@@ -59,13 +59,6 @@ def _of_a_scalar(op: NonZero) -> bool:
     return op.x.type.rank == 0
 
 
-def _transposed_by_a_vector(op: MatMul) -> bool:
-    if 1 not in (op.a.type.rank, op.b.type.rank):
-        return False
-    transposed = isinstance(op.a.producer, Transpose) or isinstance(op.b.producer, Transpose)
-    return op.transpose_a or op.transpose_b or transposed
-
-
 def _fractional_or_cropped(op: Resize) -> bool:
     fractional = op.scales is not None or op.keep_aspect != "stretch"
     by_length = op.coordinates in ("align_corners", "pytorch_half_pixel")
@@ -89,7 +82,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("Slice backwards to the end", _backwards_to_the_end, (Slice,)),
     Defect("MaxUnpool to another shape", _another_shape, (MaxUnpool,)),
     Defect("accuracy of DFT and STFT", _always, (Dft, Stft)),
-    Defect("Transpose before MatMul with a vector", _transposed_by_a_vector, (MatMul,)),
+    Defect("Transpose before MatMul with a vector", loses_its_transpose, (MatMul,)),
     Defect("Resize to a fractional length or from a crop", _fractional_or_cropped, (Resize,)),
     Defect("NonZero of a scalar", _of_a_scalar, (NonZero,)),
     Defect("ThresholdedRelu in recurrent layers", _at_the_threshold, (Recurrent,)),
