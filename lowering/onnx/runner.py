@@ -13,13 +13,8 @@ from edgec.lowering.target import Runtime
 
 RUNTIME = Runtime("onnxruntime", "onnxruntime")
 
-# Element types that onnxruntime returns as plain bytes.
-_EIGHT_BITS = {
-    "tensor(float8e4m3fn)": dtypes.f8e4m3fn,
-    "tensor(float8e4m3fnuz)": dtypes.f8e4m3fnuz,
-    "tensor(float8e5m2)": dtypes.f8e5m2,
-    "tensor(float8e5m2fnuz)": dtypes.f8e5m2fnuz,
-}
+# onnxruntime returns this 8-bit float as plain bytes; of the others it can return none.
+_EIGHT_BITS = {"tensor(float8e4m3fn)": dtypes.f8e4m3fn}
 
 
 class OnnxRunner:
