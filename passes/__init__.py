@@ -25,6 +25,7 @@ from edgec.passes.pattern import (
 )
 from edgec.passes.pipeline import parse_pipeline, pipeline_text
 from edgec.passes.pipelines import DEFAULT_PIPELINE, PIPELINES, Pipeline
+from edgec.passes.precision import Bf16, Fp16, WeightsOnly
 from edgec.passes.promise import Close, Exact, Lossy, Promise
 
 __all__ = [
@@ -33,8 +34,10 @@ __all__ = [
     "CONST",
     "DEFAULT_PIPELINE",
     "PIPELINES",
+    "Bf16",
     "Close",
     "Exact",
+    "Fp16",
     "Layout",
     "Lossy",
     "Match",
@@ -51,6 +54,7 @@ __all__ = [
     "Promise",
     "Settings",
     "Statistics",
+    "WeightsOnly",
     "apply_patterns",
     "const",
     "either",
