@@ -7,8 +7,11 @@ rewrites is bounded; when the bound is reached the rules that went on in a circl
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import NoneType
+from typing import NamedTuple
 
 from edgec.ir import (
     Effect,
@@ -114,17 +117,14 @@ def apply_patterns(
         Error: the patterns do not come to an end; the message names those that went on.
     """
     found = statistics if statistics is not None else Statistics()
-    by_root = _by_root(patterns)
+    by_root = _by_root(tuple(patterns))
     worklist = _Worklist(graph)
     budget = REWRITES_PER_OP * (len(worklist.pending) + 64)
     trail: list[str] = []
     while (op := worklist.pop()) is not None:
         if op.graph is None:
             continue
-        producers = {type(v.producer) for v in op.present_operands}
-        for pattern, inner in by_root.get(type(op), ()):
-            if inner and inner.isdisjoint(producers):
-                continue
+        for pattern in _candidates(op, by_root.get(type(op), ())):
             if _apply(pattern, op, worklist, found, permit):
                 trail.append(pattern.name)
                 break
@@ -133,18 +133,40 @@ def apply_patterns(
     return len(trail)
 
 
-_Candidates = list[tuple[Pattern, frozenset[type[Op]]]]
+class _Candidate(NamedTuple):
+    """A pattern, and what its root must read: most patterns are ruled out by this alone."""
+
+    pattern: Pattern
+    producers: tuple[frozenset[type[Op]], ...]
+    constant: bool
 
 
-def _by_root(patterns: Sequence[Pattern]) -> dict[type[Op], _Candidates]:
-    """For each root class its patterns in order, each with the classes that it wants to find
-    among the root's producers: most patterns are ruled out by these alone."""
-    found: dict[type[Op], _Candidates] = {}
+@lru_cache(maxsize=16)
+def _by_root(patterns: tuple[Pattern, ...]) -> Mapping[type[Op], Sequence[_Candidate]]:
+    """For each root class its patterns in order."""
+    found: dict[type[Op], list[_Candidate]] = {}
     for pattern in patterns:
-        inner = pattern.match.inner_classes
-        for cls in pattern.match.classes:
-            found.setdefault(cls, []).append((pattern, inner))
+        root = pattern.match
+        for cls in root.classes:
+            candidate = _Candidate(pattern, root.demands, root.demands_constant)
+            found.setdefault(cls, []).append(candidate)
     return found
+
+
+def _candidates(op: Op, known: Sequence[_Candidate]) -> Iterator[Pattern]:
+    """The patterns that may match at an op, going by what it reads."""
+    if not known:
+        return
+    producers = {type(value.producer) for value in op.operands if value is not None}
+    reads_constant = NoneType in producers
+    for pattern, demands, wants_constant in known:
+        if wants_constant and not reads_constant:
+            continue
+        for classes in demands:
+            if classes.isdisjoint(producers):
+                break
+        else:
+            yield pattern
 
 
 def _apply(

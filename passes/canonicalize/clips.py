@@ -8,7 +8,7 @@ from math import inf
 from edgec.ir import Op, Rewriter, Value
 from edgec.ir.ops import Clip, Maximum, Minimum, Relu
 from edgec.passes.canonicalize.common import Drop, broadcasts_into
-from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, node, uniform, var
+from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, const, node, uniform, var
 
 _BOUNDING = (Relu, Clip)
 
@@ -24,7 +24,7 @@ def _clipped(number: float, low: float, high: float) -> float:
 class ClipFromMinimum(Pattern):
     """min(x, c) -> clip(x, high=c);  max(x, c) -> clip(x, low=c)  for a number c"""
 
-    match = node((Minimum, Maximum), var("x"), var("y")) @ "op"
+    match = node((Minimum, Maximum), var("x"), const("y", near=False)) @ "op"
 
     def check(self, m: Match) -> str | None:
         number = uniform(m.y)

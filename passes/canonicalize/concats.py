@@ -124,6 +124,22 @@ class DropSplit(Drop):
         return None if len(m.split.results) == 1 else ELSEWHERE
 
 
+class SplitBySizes(Pattern):
+    """split(x, parts=k) -> split(x, sizes)  when the sizes are known"""
+
+    match = node(Split, var("x"), attrs=CARRY) @ "split"
+
+    def check(self, m: Match) -> str | None:
+        if m.split.sizes is not None:
+            return ELSEWHERE
+        known = all(isinstance(size, int) for size in m.split.part_dims)
+        return None if known else "the sizes of the parts are not known"
+
+    def build(self, m: Match, rw: Rewriter) -> Sequence[Value]:
+        made: Op = m.split.copy(parts=0, sizes=m.split.part_dims)
+        return rw.add(made).results
+
+
 class SplitOfConcat(Pattern):
     """split(concat(x, y)) -> x, y  when the parts are the operands"""
 
@@ -200,6 +216,7 @@ RULES: tuple[type[Pattern], ...] = (
     JoinParts,
     FlattenConcat,
     DropSplit,
+    SplitBySizes,
     SplitOfConcat,
     SliceOfConcat,
 )

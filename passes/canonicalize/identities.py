@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
+import numpy as np
+
 from edgec.ir import Op, Rewriter, Value
 from edgec.ir.ops import (
     Add,
@@ -23,13 +25,14 @@ from edgec.ir.ops import (
     Xor,
 )
 from edgec.passes.canonicalize.common import Drop, broadcasts_into, is_all
-from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, node, var
+from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, const, node, var
 
 # What changes nothing as the right operand. BitAnd, Minimum and Maximum: see _neutral.
 _NEUTRAL: dict[type[Op], float] = {
     Add: 0, Sub: 0, Mul: 1, Div: 1, Pow: 1,
     Or: False, And: True, Xor: False, BitOr: 0, BitXor: 0, Shift: 0,
 }  # fmt: skip
+_LARGEST_CONSTANT = 1 << 10  # elements; a larger one would weigh more than the op
 _SELF: tuple[type[Op], ...] = (Minimum, Maximum, And, Or, BitAnd, BitOr)
 
 
@@ -49,7 +52,10 @@ def _neutral(op: Op) -> float:
 class DropNeutralOperand(Drop):
     """x + 0, x - 0, x * 1, x / 1, x ** 1, x or false, min(x, inf), … -> x"""
 
-    match = node((*_NEUTRAL, BitAnd, Minimum, Maximum), var("x"), var("y"), attrs=CARRY) @ "op"
+    match = (
+        node((*_NEUTRAL, BitAnd, Minimum, Maximum), var("x"), const("y", near=False), attrs=CARRY)
+        @ "op"
+    )
 
     def check(self, m: Match) -> str | None:
         if not is_all(m.y, _neutral(m.op)):
@@ -94,4 +100,55 @@ class DropKnownWhere(Pattern):
         return m.y if is_all(m.cond, False) else None
 
 
-RULES: tuple[type[Pattern], ...] = (DropNeutralOperand, DropSelfOperand, DropKnownWhere)
+class WhereOfWhere(Pattern):
+    """where(c, where(c, x, z), y), where(c, x, where(c, z, y)) -> where(c, x, y)"""
+
+    match = node(Where, var("cond"), var("x"), var("y")) @ "op"
+
+    def check(self, m: Match) -> str | None:
+        if not (self._same(m.x, m) or self._same(m.y, m)):
+            return ELSEWHERE
+        same = self._made(m).result.type == m.op.result.type
+        return None if same else "the operand that is left out gives the result its dims"
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        return rw.add(self._made(m)).result
+
+    @staticmethod
+    def _same(value: Value, m: Match) -> bool:
+        return isinstance(value.producer, Where) and value.producer.cond is m.cond
+
+    def _made(self, m: Match) -> Op:
+        x = m.x.producer.x if self._same(m.x, m) else m.x
+        y = m.y.producer.y if self._same(m.y, m) else m.y
+        return Where(m.cond, x, y)
+
+
+class KnownProduct(Pattern):
+    """x * 0, x & 0 -> 0;  x and false -> false;  x or true -> true;  floats stay, as of 0 * inf"""
+
+    match = node((Mul, BitAnd, And, Or), var("x"), const("y", near=False)) @ "op"
+
+    def check(self, m: Match) -> str | None:
+        if not is_all(m.y, isinstance(m.op, Or)):
+            return ELSEWHERE
+        type = m.op.result.type
+        if type.dtype.is_float or type.quant is not None:
+            return "0 times infinity is not 0"
+        if not type.is_static or type.elements() > _LARGEST_CONSTANT:
+            return "the constant would be large, or its dims are not known"
+        return None
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        type = m.op.result.type
+        number = 1 if isinstance(m.op, Or) else 0
+        return rw.constant(np.full(type.static_dims or (), number, type.dtype.numpy))
+
+
+RULES: tuple[type[Pattern], ...] = (
+    DropNeutralOperand,
+    DropSelfOperand,
+    DropKnownWhere,
+    WhereOfWhere,
+    KnownProduct,
+)

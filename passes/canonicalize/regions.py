@@ -1,4 +1,4 @@
-"""Branches that are known, loops that run at most once, and results that nobody reads."""
+"""Branches that are known, loops of few known trips, and results that nobody reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgec.ir import Graph, Rewriter, Value, clone_op, known_ints
-from edgec.ir.ops import If, Loop, Reshape
+from edgec.ir.ops import Concat, If, Loop, Reshape
 from edgec.passes.pattern import ELSEWHERE, Match, Pattern, loose
 
 
@@ -73,43 +73,69 @@ class DropUnreadBranchResults(Pattern):
         return [next(made) if is_read else None for is_read in read]
 
 
+MOST_UNROLLED = 256  # ops that take the place of one loop
+
+
 def _trips(op: Loop) -> int | None:
-    """How often the body runs, where that is 0 or 1 for certain."""
+    """How often the body runs, where that is certain."""
     trips = None if op.trip is None else known_ints(op.trip)
     enters = (1,) if op.cond is None else known_ints(op.cond)
     if (trips is not None and trips[0] <= 0) or (enters is not None and not enters[0]):
         return 0
-    return 1 if trips is not None and trips[0] == 1 and enters is not None else None
+    if trips is None or enters is None:
+        return None
+    body = op.regions[0]
+    goes_on = body.outputs[0]
+    always = goes_on is body.inputs[1] or known_ints(goes_on) == (1,)
+    return trips[0] if always or trips[0] == 1 else None
 
 
 class UnrollLoop(Pattern):
-    """loop(trip=1, carried) body -> body(0, true, carried);  loop(trip=0, carried) -> carried"""
+    """loop(trip=n, carried) body -> body(n-1, …, body(0, true, carried));  loop(trip=0, carried) ->
+    carried;  for a number of trips that is known, and not too many ops"""
 
     match = loose(Loop) @ "op"
 
     def check(self, m: Match) -> str | None:
         trips = _trips(m.op)
         if trips is None:
-            return "the loop may run more than once"
-        count = len(m.op.carried)
-        after = m.op.regions[0].outputs[1 : count + 1] if trips else m.op.carried
-        if _dims_differ(after, m.op.results[:count]):
+            return "the number of trips is not known"
+        body = m.op.regions[0]
+        if trips > 1 and trips * len(tuple(body.walk)) > MOST_UNROLLED:
+            return "the loop would become too many ops"
+        return self._why_other_dims(m.op, trips)
+
+    @staticmethod
+    def _why_other_dims(op: Loop, trips: int) -> str | None:
+        count, body = len(op.carried), op.regions[0]
+        after = body.outputs[1 : count + 1] if trips else op.carried
+        differ = _dims_differ(after, op.results[:count])
+        if differ or (trips > 1 and _dims_differ(op.carried, body.inputs[2:])):
             return "the carried values have other dims than the loop's results"
-        if not trips and not all(scan.type.is_static for scan in m.op.results[count:]):
+        if not trips and not all(scan.type.is_static for scan in op.results[count:]):
             return "the dims of an empty scan result are not known"
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Sequence[Value]:
         op, count = m.op, len(m.op.carried)
-        if not _trips(op):
+        trips = _trips(op)
+        if not trips:
             return [*op.carried, *(self._empty(scan, rw) for scan in op.results[count:])]
-        body = op.regions[0]
+        body, carried = op.regions[0], list(op.carried)
         iteration, enters = (value.type for value in body.inputs[:2])
-        first = rw.constant(np.zeros(iteration.static_dims or (), iteration.dtype.numpy))
         true = rw.constant(np.ones(enters.static_dims or (), enters.dtype.numpy))
-        _, *after = _inline(body, [first, true, *op.carried], rw)
-        stacked = (rw.add(Reshape(v, to=(1, *v.type.dims))).result for v in after[count:])
-        return [*after[:count], *stacked]
+        scans: list[list[Value]] = [[] for _ in op.results[count:]]
+        for trip in range(trips):
+            number = rw.constant(np.full(iteration.static_dims or (), trip, iteration.dtype.numpy))
+            _, *after = _inline(body, [number, true, *carried], rw)
+            carried = after[:count]
+            for stack, value in zip(scans, after[count:], strict=True):
+                stack.append(rw.add(Reshape(value, to=(1, *value.type.dims))).result)
+        return [*carried, *(self._stacked(stack, rw) for stack in scans)]
+
+    @staticmethod
+    def _stacked(parts: list[Value], rw: Rewriter) -> Value:
+        return parts[0] if len(parts) == 1 else rw.add(Concat(tuple(parts), axis=0)).result
 
     @staticmethod
     def _empty(scan: Value, rw: Rewriter) -> Value:
@@ -165,8 +191,8 @@ def _unchanged(op: Loop) -> int | None:
 
 RULES: tuple[type[Pattern], ...] = (
     InlineBranch,
-    UnrollLoop,
     DropUnreadBranchResults,
     DropUnreadScans,
     ReadConstantCarried,
+    UnrollLoop,
 )

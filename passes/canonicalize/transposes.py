@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from edgec.ir import Dim, Op, Rewriter, Value
@@ -98,6 +98,50 @@ class MergeTransposesAroundReshape(Pattern):
         return tuple(factors[f] for f in order), tuple(order.index(f) for f in wanted)
 
 
+class TransposeBeforeReshape(Pattern):
+    """transpose(reshape(x, to), p) -> reshape(transpose(x, q))  when the reshape only takes dims
+    apart, and the parts of each stay together"""
+
+    match = (
+        node(Transpose, node(Reshape, var("x"), attrs=CARRY) @ "reshape", attrs=CARRY) @ "transpose"
+    )
+
+    def check(self, m: Match) -> str | None:
+        perm = self._perm(m)
+        if perm is None:
+            return "the transpose mixes the parts of the dims that are taken apart"
+        return None
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        perm = self._perm(m)
+        assert perm is not None
+        moved = m.x
+        if perm != tuple(range(len(perm))):
+            moved = rw.add(Transpose(m.x, perm=perm)).result
+        return rw.add(Reshape(moved, to=m.transpose.result.type.dims)).result
+
+    @staticmethod
+    def _perm(m: Match) -> tuple[int, ...] | None:
+        """Where the dims of x go as wholes."""
+        found = common_factors(m.x.type.dims, m.reshape.result.type.dims)
+        if found is None or m.reshape.result.type.rank <= m.x.type.rank:
+            return None
+        _, before, after = found
+        if any(len(group) > 1 for group in after):
+            return None  # the reshape joins dims
+        order = [factor for axis in m.transpose.perm for factor in after[axis]]
+        place = {factor: index for index, factor in enumerate(order)}
+        for group in before:
+            begin = place[group[0]] if group else 0
+            if [place[factor] for factor in group] != list(range(begin, begin + len(group))):
+                return None
+        return tuple(sorted(range(len(before)), key=lambda axis: _begin(before[axis], place)))
+
+
+def _begin(group: Sequence[int], place: Mapping[int, int]) -> int:
+    return place[group[0]] if group else -1
+
+
 def common_factors(
     first: Sequence[Dim], second: Sequence[Dim]
 ) -> tuple[list[Dim], Groups, Groups] | None:
@@ -139,4 +183,5 @@ RULES: tuple[type[Pattern], ...] = (
     MergeTransposes,
     TransposeToReshape,
     MergeTransposesAroundReshape,
+    TransposeBeforeReshape,
 )

@@ -8,6 +8,7 @@ from edgec.ir import Op, Rewriter, Value
 from edgec.ir.ops import AvgPool, Conv, ConvTranspose, DeformConv, LpPool, MaxPool
 from edgec.ir.ops.common import same_padding, split_layout
 from edgec.passes.canonicalize.common import Drop
+from edgec.passes.canonicalize.parts import earliest
 from edgec.passes.pattern import CARRY, ELSEWHERE, Match, Pattern, loose, node, var
 
 _WINDOWED = (Conv, ConvTranspose, DeformConv, AvgPool, LpPool, MaxPool)
@@ -92,9 +93,60 @@ class DropPool(Drop):
         return "the indices are read" if len(pool.results) > 1 else None
 
 
+class PoolOfSmallerPool(Pattern):
+    """max_pool(x, k) -> max_pool(max_pool(x, j), k-j+1)  where max_pool(x, j) is there anyway, as
+    in pyramids of pools; odd sizes, stride 1, so padded that the size stays"""
+
+    match = node(MaxPool, var("x"), attrs=CARRY) @ "pool"
+
+    def check(self, m: Match) -> str | None:
+        if m.x.user_count < 2 or not _keeps_size(m.pool):
+            return ELSEWHERE
+        smaller = [
+            user
+            for user in m.x.users
+            if isinstance(user, MaxPool) and user is not m.pool and self._serves(user, m.pool)
+        ]
+        if not smaller:
+            return ELSEWHERE
+        best = max(smaller, key=lambda user: user.kernel)
+        if earliest([best, m.pool], m.x) is not best:
+            return "the smaller pool is computed later"
+        m.captures["smaller"] = best
+        return None
+
+    @staticmethod
+    def _serves(small: MaxPool, large: MaxPool) -> bool:
+        if small.graph is not large.graph or not small.result.is_used or not _keeps_size(small):
+            return False
+        if small.layout != large.layout or len(small.kernel) != len(large.kernel):
+            return False
+        return small.kernel != large.kernel and all(
+            a <= b for a, b in zip(small.kernel, large.kernel, strict=True)
+        )
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        sizes = [b - a + 1 for a, b in zip(m.smaller.kernel, m.pool.kernel, strict=True)]
+        pads = [size // 2 for size in sizes] * 2
+        made: Op = m.pool.copy(x=m.smaller.result, kernel=sizes, pads=pads)
+        return rw.add(made).result
+
+
+def _keeps_size(pool: MaxPool) -> bool:
+    """Stride 1, no gaps, and half of an odd kernel as padding on each side."""
+    if pool.auto_pad != "explicit" or pool.ceil or pool.indices:
+        return False
+    if any(step != 1 for step in (*pool.stride, *pool.dilation)):
+        return False
+    half = tuple(size // 2 for size in pool.kernel)
+    odd = all(size % 2 for size in pool.kernel)
+    return odd and (pool.pads or (0,) * 2 * len(half)) == half * 2
+
+
 RULES: tuple[type[Pattern], ...] = (
     DropUnreadIndices,
     DropPool,
     DropPlainAttributes,
     ExplicitPads,
+    PoolOfSmallerPool,
 )

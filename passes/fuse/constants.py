@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from edgec.ir import Array, Constant, Op
-from edgec.ir.ops import Add, Div, Mul, Sub
+from edgec.ir.ops import Add, Div, Mul, Reciprocal, Sub
 from edgec.passes.fuse.channels import Vector, float64, is_plain_float, rounded, smallest_normal
 from edgec.passes.fuse.fusion import Fusion
-from edgec.passes.pattern import ANY, Match, NodePattern, Pattern, const, node
+from edgec.passes.pattern import ANY, Match, NodePattern, Pattern, const, either, node, scalar
 
 
 class _Merged(Fusion):
@@ -155,7 +155,21 @@ class MergeSubSub(_MergedAddends):
         return c + d
 
 
+class QuotientFromReciprocal(Fusion):
+    """x * (1 / y), x * reciprocal(y)  ->  x / y"""
+
+    match = node(
+        Mul, either(node(Reciprocal, ANY @ "y"), node(Div, scalar(1.0), ANY @ "y")), ANY @ "x"
+    )
+
+    def fused(self, m: Match) -> Op | str:
+        if isinstance(m.x, Constant) or not is_plain_float(m.x, m.y):
+            return "only floats that are computed are divided"
+        return Div(m.x, m.y)
+
+
 RULES: tuple[type[Pattern], ...] = (
+    QuotientFromReciprocal,
     MergeMulMul,
     MergeDivMul,
     MergeMulDiv,

@@ -7,6 +7,7 @@ import numpy as np
 from edgec.ir import Constant, Ints, Op, Value
 from edgec.ir.ops import (
     Add,
+    Clip,
     Div,
     InstanceNorm,
     LayerNorm,
@@ -14,6 +15,7 @@ from edgec.ir.ops import (
     Pow,
     Reciprocal,
     ReduceMean,
+    Relu,
     RmsNorm,
     Sqrt,
     Sub,
@@ -29,6 +31,7 @@ from edgec.passes.pattern import (
     const,
     either,
     node,
+    same,
     scalar,
     uniform,
     var,
@@ -59,7 +62,19 @@ def _reciprocal_root(value: ValuePattern) -> ValuePattern:
     )
 
 
-_VARIANCE = _mean_square(_centered("mean2"), _centered("mean3"))
+def _square(value: ValuePattern) -> ValuePattern:
+    return either(node(Pow, value, scalar(2.0)), node(Mul, value, value))
+
+
+def _difference_of_squares() -> ValuePattern:
+    """The mean square less the squared mean, at least 0 where that is said, plus eps."""
+    mean = node(ReduceMean, _X, attrs=CARRY) @ "mean2"
+    difference = node(Sub, node(ReduceMean, _square(_X), attrs=CARRY) @ "var", _square(mean))
+    bounded = either(node(Relu, difference), node(Clip, difference, low=0.0), difference)
+    return node(Add, bounded, scalar() @ "eps")
+
+
+_VARIANCE = either(_mean_square(_centered("mean2"), _centered("mean3")), _difference_of_squares())
 _POWER = _mean_square(_X, _X)
 
 
@@ -105,16 +120,49 @@ def _number(value: Value) -> float:
 
 class LayerNormFromDiv(_LayerNorm):
     """(x - mean(x)) / sqrt(mean((x - mean(x)) ** 2) + eps)  ->  layer_norm(x, 1), or instance_norm
-    over the spatial axes"""
+    over the spatial axes;  the variance also as mean(x ** 2) - mean(x) ** 2"""
 
     match = node(Div, _centered("mean"), _root(_VARIANCE))
 
 
 class LayerNormFromMul(_LayerNorm):
     """(x - mean(x)) * (mean((x - mean(x)) ** 2) + eps) ** -0.5  ->  layer_norm(x, 1), or
-    instance_norm over the spatial axes"""
+    instance_norm over the spatial axes;  the variance also as mean(x ** 2) - mean(x) ** 2"""
 
     match = node(Mul, _reciprocal_root(_VARIANCE), _centered("mean"))
+
+
+_SCALE = node(Mul, _reciprocal_root(_VARIANCE), const("gamma")) @ "scale"
+
+
+class LayerNormFromAffine(_LayerNorm):
+    """x * s + (beta - mean(x) * s)  ->  layer_norm(x, gamma, beta), or instance_norm over the
+    spatial axes;  s = (mean((x - mean(x)) ** 2) + eps) ** -0.5 * gamma, as TensorFlow writes it"""
+
+    match = node(
+        Add,
+        node(Mul, _SCALE, _X),
+        node(
+            Sub,
+            const("beta"),
+            node(Mul, node(ReduceMean, _X, attrs=CARRY) @ "mean", same("scale")),
+        ),
+    )
+
+    def fused(self, m: Match) -> Op | str:
+        norm = super().fused(m)
+        if isinstance(norm, str):
+            return norm
+        dims: Ints = norm.operands[1].type.static_dims or ()  # type: ignore[union-attr]
+        spread = (1,) * (m.x.type.rank - 2) if isinstance(norm, InstanceNorm) else ()
+        made: list[Constant] = []
+        for constant in (m.gamma, m.beta):
+            try:
+                full = np.broadcast_to(constant.array, (*dims, *spread))
+            except ValueError:
+                return "gamma or beta varies along other axes than the normalized ones"
+            made.append(Constant(full.reshape(dims), hint=constant.hint))
+        return norm.copy(gamma=made[0], beta=made[1])
 
 
 class _RmsNorm(Fusion):
@@ -128,9 +176,15 @@ class _RmsNorm(Fusion):
         if x.type.dtype.bits < 32:
             return "rms_norm computes in float32"
         normalized = x.type.dims[axes[0] :]
-        if m.gamma.type.dims != normalized:
+        known = tuple(dim for dim in normalized if isinstance(dim, int))
+        try:
+            full = np.broadcast_to(m.gamma.array, known)
+        except ValueError:
             return f"gamma {m.gamma.type} is not one number per normalized element"
-        return RmsNorm(x, m.gamma, axis=axes[0], eps=_number(m.eps))
+        if len(known) != len(normalized):
+            return "the normalized dims are not known"
+        gamma = Constant(full, hint=m.gamma.hint)
+        return RmsNorm(x, gamma, axis=axes[0], eps=_number(m.eps))
 
 
 class RmsNormFromDiv(_RmsNorm):
@@ -145,9 +199,17 @@ class RmsNormFromMul(_RmsNorm):
     match = node(Mul, node(Mul, _reciprocal_root(_POWER), _X), const("gamma"))
 
 
+class RmsNormFromScale(_RmsNorm):
+    """x * ((mean(x ** 2) + eps) ** -0.5 * gamma)  ->  rms_norm(x, gamma)"""
+
+    match = node(Mul, node(Mul, _reciprocal_root(_POWER), const("gamma")), _X)
+
+
 RULES: tuple[type[Pattern], ...] = (
+    LayerNormFromAffine,
     LayerNormFromDiv,
     LayerNormFromMul,
     RmsNormFromDiv,
     RmsNormFromMul,
+    RmsNormFromScale,
 )

@@ -1,14 +1,16 @@
-"""What stands after a matrix product into the matrix product: bias and scalar factor."""
+"""What stands around a matrix product into it: bias, scalar factor, the order of its rows."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from edgec.ir import Constant, Op, Rewriter, Value
-from edgec.ir.ops import Add, MatMul, Mul
+from edgec.ir.ops import Add, MatMul, Mul, Reshape, Transpose
 from edgec.passes.fuse.channels import float64, is_plain_float, rounded, smallest_normal
 from edgec.passes.fuse.fusion import Fusion
-from edgec.passes.pattern import ANY, Match, Pattern, loose, node, scalar, uniform
+from edgec.passes.pattern import ANY, CARRY, Match, Pattern, loose, maybe, node, scalar, uniform
 
 
 class FuseMatMulBias(Fusion):
@@ -78,4 +80,40 @@ class MergeMatMulFactors(Pattern):
         return rw.add(matmul.copy(a=scaled, b=m.y)).result
 
 
-RULES: tuple[type[Pattern], ...] = (FuseMatMulBias, FuseMatMulFactor, MergeMatMulFactors)
+class FuseFlattenedTranspose(Fusion):
+    """matmul(reshape(transpose(x, p)), w)  ->  matmul(reshape(x), w')  for a reshape that joins
+    what p moves into the rows of a constant w, which are put in the order of x"""
+
+    match = loose(MatMul, node(Reshape, node(Transpose, ANY @ "x", attrs=CARRY) @ "transpose",
+                               maybe(ANY), attrs=CARRY) @ "flat") @ "matmul"  # fmt: skip
+
+    def fused(self, m: Match) -> Op | str:
+        matmul: MatMul = m.matmul
+        if not isinstance(matmul.b, Constant) or matmul.b.type.rank != 2:
+            return "w is no constant matrix"
+        if matmul.transpose_a or matmul.transpose_b:
+            return "a matrix is read transposed"
+        dims, perm = m.transpose.result.type.dims, m.transpose.perm
+        kept = next((axis for axis, old in enumerate(perm) if axis != old), len(perm))
+        joined = [dim for dim in dims[kept:] if isinstance(dim, int)]
+        rows = matmul.b.type.dims[0]
+        if len(joined) != len(dims) - kept or math.prod(joined) != rows:
+            return "the reshape does more than join what the transpose moves"
+        order = [perm.index(axis) - kept for axis in range(kept, len(perm))]
+        turned = matmul.b.array.reshape(*joined, -1).transpose(*order, len(joined))
+        weights = Constant(turned.reshape(matmul.b.array.shape), hint=matmul.b.hint)
+        m.captures["weights"] = weights
+        return matmul.copy(b=weights)
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        flat = rw.add(Reshape(m.x, to=m.flat.result.type.dims)).result
+        matmul: MatMul = m.matmul
+        return rw.add(matmul.copy(a=flat, b=m.weights)).result
+
+
+RULES: tuple[type[Pattern], ...] = (
+    FuseMatMulBias,
+    FuseMatMulFactor,
+    MergeMatMulFactors,
+    FuseFlattenedTranspose,
+)

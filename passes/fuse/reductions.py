@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from edgec.ir import Ints, Op
+from edgec.ir import Ints, Op, Rewriter, Value, known_ints
 from edgec.ir.ops import (
     Abs,
+    ArgMax,
+    ArgMin,
     AvgPool,
     Div,
     Exp,
     Log,
+    LogSoftmax,
     MaxPool,
     Mul,
     Pow,
@@ -25,7 +29,10 @@ from edgec.ir.ops import (
     ReduceSum,
     ReduceSumSquare,
     Reshape,
+    Softmax,
     Sqrt,
+    TopK,
+    Transpose,
 )
 from edgec.ir.ops.common import channel_axis
 from edgec.passes.fuse.channels import is_plain_float
@@ -109,6 +116,48 @@ class LogSumExpFromLog(_Reduction):
     op = ReduceLogSumExp
 
 
+class LogSumFromLog(_Reduction):
+    """log(sum(x))  ->  log_sum(x)"""
+
+    match = node(Log, node(ReduceSum, _X, attrs=CARRY) @ "sum")
+    op = ReduceLogSum
+
+
+class ArgOfSoftmax(Fusion):
+    """arg_max(softmax(x))  ->  arg_max(x)  along one axis;  arg_min and log_softmax likewise"""
+
+    match = node(
+        (ArgMax, ArgMin), node((Softmax, LogSoftmax), _X, attrs=CARRY) @ "softmax", attrs=CARRY
+    )
+
+    def fused(self, m: Match) -> Op | str:
+        if m.root.axis != m.softmax.axis:
+            return "softmax is taken along another axis"
+        return m.root.copy(x=m.x)  # type: ignore[no-any-return]
+
+
+class ExtremeFromTopK(Pattern):
+    """top_k(x, 1)  ->  max(x), or arg_max(x)  where only one of the results is read;  the smallest
+    likewise"""
+
+    match = node(TopK, _X, ANY @ "k", attrs=CARRY) @ "top"
+
+    def check(self, m: Match) -> str | None:
+        if known_ints(m.k) != (1,):
+            return ELSEWHERE
+        values, indices = m.top.results
+        if values.is_used == indices.is_used:
+            return "values and indices are read"
+        return None if is_plain_float(m.x) else "only floats have a maximum everywhere"
+
+    def build(self, m: Match, rw: Rewriter) -> Sequence[Value | None]:
+        axis, largest = m.top.axis, m.top.largest
+        if m.top.results[0].is_used:
+            extreme = ReduceMax if largest else ReduceMin
+            return rw.add(extreme(m.x, axes=(axis,), keepdims=True)).result, None
+        return None, rw.add((ArgMax if largest else ArgMin)(m.x, axis=axis)).result
+
+
 class _Mean(Fusion):
     """Base: a sum, and the number that it is multiplied with or divided by."""
 
@@ -162,6 +211,28 @@ class MergeReductions(Fusion):
         kept = [axis for axis in range(m.x.type.rank) if axis not in inner.axes]
         more = outer.axes if inner.keepdims else tuple(kept[axis] for axis in outer.axes)
         return outer.copy(x=m.x, axes=sorted({*inner.axes, *more}))  # type: ignore[no-any-return]
+
+
+class ReduceOfTranspose(Pattern):
+    """mean(transpose(x, p), axes)  ->  transpose(mean(x, p[axes]), p)  of fewer elements, or none
+    where the order of the other axes stays;  likewise every reduction"""
+
+    match = (
+        node(_REDUCTIONS, node(Transpose, _X, attrs=CARRY) @ "transpose", attrs=CARRY) @ "reduce"
+    )
+
+    def check(self, m: Match) -> str | None:
+        return None if m.reduce.axes else "nothing is reduced"
+
+    def build(self, m: Match, rw: Rewriter) -> Value:
+        perm, axes, keeps = m.transpose.perm, m.reduce.axes, m.reduce.keepdims
+        made = m.reduce.copy(x=m.x, axes=sorted(perm[axis] for axis in axes))
+        value = rw.add(made).result
+        left = [old for axis, old in enumerate(perm) if keeps or axis not in axes]
+        order = tuple(sorted(left).index(old) for old in left)
+        if order == tuple(range(len(order))):
+            return value  # type: ignore[no-any-return]
+        return rw.add(Transpose(value, perm=order)).result
 
 
 class KeepDimsFromReshape(Fusion):
@@ -224,9 +295,13 @@ RULES: tuple[type[Pattern], ...] = (
     L2FromPow,
     L1FromSum,
     LogSumExpFromLog,
+    LogSumFromLog,
+    ArgOfSoftmax,
+    ExtremeFromTopK,
     MeanFromMul,
     MeanFromDiv,
     MergeReductions,
+    ReduceOfTranspose,
     KeepDimsFromReshape,
     GlobalAvgPool,
     GlobalMaxPool,

@@ -194,7 +194,7 @@ class FuseMulBeforeAdd(Pattern):
         quotient = rounded((addend / factor).reshape(larger.array.shape), m.d)
         if quotient is None:
             return "the quotient of the constants overflows"
-        m.captures |= {"made": made, "quotient": quotient}
+        m.captures.update(made=made, quotient=quotient)
         return None
 
     def build(self, m: Match, rw: Rewriter) -> Value:

@@ -18,6 +18,7 @@ from edgec.ir.ops import (
     Neg,
     Pow,
     Reciprocal,
+    Relu,
     Sigmoid,
     Silu,
     Softplus,
@@ -107,6 +108,39 @@ class SoftplusFromLog(_OfX):
     op = Softplus
 
 
+class SoftplusFromParts(_OfX):
+    """relu(x) + softplus(-|x|)  ->  softplus(x), which is as safe from overflow"""
+
+    match = node(Add, node(Softplus, node(Neg, node(Abs, _X))), node(Relu, _X))
+    op = Softplus
+
+
+_TANH_OF_HALF = node(Add, node(Tanh, node(Mul, _X, scalar(0.5))), scalar(1.0))
+
+
+class SigmoidFromTanh(_OfX):
+    """(1 + tanh(x / 2)) / 2  ->  sigmoid(x)"""
+
+    match = product(_TANH_OF_HALF, factor=0.5)
+    op = Sigmoid
+
+
+class SiluFromTanh(_OfX):
+    """x * (1 + tanh(x / 2)) / 2  ->  silu(x);  factors in any order"""
+
+    match = product(_TANH_OF_HALF, _X, factor=0.5)
+    op = Silu
+
+
+class TanhFromSigmoid(_OfX):
+    """2 * sigmoid(2 * x) - 1  ->  tanh(x)"""
+
+    match = node(
+        Add, node(Mul, node(Sigmoid, node(Mul, _X, scalar(2.0))), scalar(2.0)), scalar(-1.0)
+    )
+    op = Tanh
+
+
 class SoftsignFromDiv(_OfX):
     """x / (1 + |x|)  ->  softsign(x)"""
 
@@ -162,6 +196,10 @@ RULES: tuple[type[Pattern], ...] = (
     SiluFromSigmoid,
     SiluFromScaledSigmoid,
     SoftplusFromLog,
+    SoftplusFromParts,
+    SigmoidFromTanh,
+    SiluFromTanh,
+    TanhFromSigmoid,
     SoftsignFromDiv,
     MishFromTanh,
 )

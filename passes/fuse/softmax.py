@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgec.ir import Op
 from edgec.ir.ops import (
+    Add,
     Div,
     Exp,
     Log,
@@ -17,7 +18,7 @@ from edgec.ir.ops import (
     Sub,
 )
 from edgec.passes.fuse.fusion import Fusion
-from edgec.passes.pattern import CARRY, Match, Pattern, node, var
+from edgec.passes.pattern import CARRY, Match, Pattern, node, same, var
 
 _X = var("x")
 _EXP = node(Exp, _X)
@@ -47,6 +48,26 @@ class SoftmaxFromMul(_OverOneAxis):
 
     match = node(Mul, node(Reciprocal, _SUM), _EXP)
     op = Softmax
+
+
+class LogSumExpOfDifference(Fusion):
+    """log_sum_exp(x - max(x)) + max(x)  ->  log_sum_exp(x), which is as safe from overflow"""
+
+    match = node(
+        Add,
+        node(
+            ReduceLogSumExp,
+            node(Sub, _X, node(ReduceMax, _X, attrs=CARRY) @ "max"),
+            attrs=CARRY,
+        )
+        @ "sum",
+        same("max"),
+    )
+
+    def fused(self, m: Match) -> Op | str:
+        if m.max.axes != m.sum.axes or not m.max.keepdims or not m.sum.keepdims:
+            return "the maximum and the sum are taken over different axes, which stay"
+        return m.sum.copy(x=m.x)  # type: ignore[no-any-return]
 
 
 class LogSoftmaxFromSub(_OverOneAxis):
@@ -81,6 +102,7 @@ class SoftmaxOfDifference(Fusion):
 RULES: tuple[type[Pattern], ...] = (
     SoftmaxFromDiv,
     SoftmaxFromMul,
+    LogSumExpOfDifference,
     LogSoftmaxFromSub,
     LogSoftmaxFromLog,
     SoftmaxOfDifference,
