@@ -5,17 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from edgec.ir import Array, Value
-from edgec.kernels.planner import ALIGNMENT, Plan, Slot
+from edgec.kernels.liveness import EXECUTOR_MEMORY
+from edgec.kernels.planner import Plan, Slot
 
 
 class Arena:
     """One block of memory with a place for every planned result."""
 
     def __init__(self, plan: Plan) -> None:
-        block = np.empty(plan.arena_bytes + ALIGNMENT, dtype=np.uint8)
-        self._memory = block[-block.ctypes.data % ALIGNMENT :]
+        alignment = EXECUTOR_MEMORY.alignment
+        block = np.empty(plan.arena_bytes + alignment, dtype=np.uint8)
+        self._memory = block[-block.ctypes.data % alignment :]
         self._views = plan.views
-        self._buffers = {value: self._place(value, slot) for value, slot in plan.slots.items()}
+        self._buffers = {
+            value: self._place(value, slot)
+            for value, slot in plan.slots.items()
+            if value not in plan.views
+        }
 
     def buffer(self, value: Value) -> Array | None:
         """The place of a value as an array, None when it was not planned."""

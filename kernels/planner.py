@@ -1,20 +1,19 @@
 """Placing results in one arena by their lifetimes.
 
-The arena is packed greedily by decreasing size (Pisarchyk and Lee, "Efficient Memory Management for
-Deep Neural Net Inference", 2020): each buffer takes the lowest offset at which it overlaps no
-buffer that is alive at the same time.
+The executor writes results where the plan says; the same plan tells how large an arena a
+microcontroller needs, and which tensors make it so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edgec.ir import DimError, Graph, Value, evaluate
-from edgec.ir.ops import Reshape
-
-STRETCH = 64  # steps: what lives far apart is never compared
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+from edgec.ir import Graph, Op, Value
+from edgec.kernels.liveness import EXECUTOR_MEMORY, Life, Memory, lives_of
+from edgec.kernels.packing import Block, Body, pack
+from edgec.kernels.sharing import Ties
 
 
 @dataclass(frozen=True)
@@ -33,133 +32,150 @@ class Plan:
     """Offsets of all planned values.
 
     Attributes:
-        slots: place of each result whose size is known beforehand.
-        views: results that lie in the place of their operand (reshape).
+        slots: place of each value whose size is known beforehand.
+        views: reshapes, which are their operand in other dims; some are views of what lies outside
+            the arena and have no slot.
+        over: in whose place a value lies, by value.
+        inner: bytes that the regions of an op need besides, while it runs, with their offset.
+        curve: bytes alive at each step, from step -1 (inputs) to the one after the last op.
         arena_bytes: size of the arena.
-        peak_bytes: largest sum of values alive at one step (inputs included, weights not): no
-            arena for this order can be smaller.
-        peak_step: number of the op at which the peak is reached.
     """
 
     slots: Mapping[Value, Slot] = field(default_factory=dict)
     views: frozenset[Value] = frozenset()
+    over: Mapping[Value, Value] = field(default_factory=dict)
+    inner: Mapping[Op, tuple[int, int]] = field(default_factory=dict)
+    curve: tuple[int, ...] = (0,)
     arena_bytes: int = 0
-    peak_bytes: int = 0
-    peak_step: int = 0
+
+    @property
+    def peak_bytes(self) -> int:
+        """Most bytes alive at one step: no arena for this order and sharing can be smaller."""
+        return max(self.curve)
+
+    @property
+    def peak_step(self) -> int:
+        """The first step with that many bytes."""
+        return self.curve.index(self.peak_bytes) - 1
 
 
-@dataclass
-class _Life:
-    value: Value
-    size: int
-    shape: tuple[int, ...]
-    begin: int
-    end: int
+def plan_buffers(
+    graph: Graph,
+    symbols: Mapping[str, int],
+    memory: Memory = EXECUTOR_MEMORY,
+    *,
+    order: Sequence[Op] | None = None,
+    search: bool = False,
+) -> Plan:
+    """The plan for one binding of the graph's symbols; values of unknown size are left out.
 
-
-def plan_buffers(graph: Graph, symbols: Mapping[str, int]) -> Plan:
-    """The plan for one binding of the graph's symbols; values of unknown size are left out."""
-    views = {op.result: op.operands[0] for op in graph.ops_of(Reshape)}
-    roots = {value: _root(value, views) for value in views}
-    lives = _lives(graph, symbols, roots)
-    peak, step = _peak(lives)
-    results = [life for life in lives if life.begin >= 0]
-    offsets = _pack(results)
+    Args:
+        memory: what the runtime shares and how it aligns.
+        order: another legal order of the graph's ops.
+        search: look for the smallest arena; otherwise one greedy pass.
+    """
+    order = list(graph.ops) if order is None else order
+    lives = lives_of(graph, symbols, memory, order)
+    ties = Ties(lives, memory, order)
+    values = list(ties.bodies())
+    bodies = [_blocks(body, lives) for body in values]
+    inner = list(_inner(order, symbols, memory, search=search))
+    bodies += [[Block(0, size, step, step)] for _, step, size in inner]
+    curve = _curve(bodies, len(order))
+    packing = pack(bodies, memory.alignment, max(curve), search=search)
     slots = {
-        life.value: Slot(offset, life.size, life.shape, life.begin, life.end)
-        for life, offset in zip(results, offsets, strict=True)
+        lives[number].value: _slot(lives[number], base + offset)
+        for body, base in zip(values, packing.offsets, strict=False)
+        for number, offset in body.items()
     }
-    arena = max((slot.offset + slot.size for slot in slots.values()), default=0)
-    return Plan(slots, frozenset(roots), arena, peak, step)
+    inner_offsets = packing.offsets[len(values) :]
+    return Plan(
+        slots=slots,
+        views=frozenset(ties.outside | ties.reshapes),
+        over=ties.over,
+        inner={op: (o, s) for (op, _, s), o in zip(inner, inner_offsets, strict=True)},
+        curve=tuple(curve),
+        arena_bytes=packing.bytes,
+    )
 
 
-def _root(value: Value, views: Mapping[Value, Value | None]) -> Value:
-    """The value in whose place ``value`` lies."""
-    while (source := views.get(value)) is not None:
-        value = source
-    return value
+def peak_of(
+    graph: Graph, symbols: Mapping[str, int], memory: Memory, order: Sequence[Op] | None = None
+) -> int:
+    """The largest sum of bytes alive at one step, without placing anything."""
+    order = list(graph.ops) if order is None else order
+    lives = lives_of(graph, symbols, memory, order)
+    bodies = [_blocks(body, lives) for body in Ties(lives, memory, order).bodies()]
+    inner = _inner(order, symbols, memory, search=False)
+    bodies += [[Block(0, size, step, step)] for _, step, size in inner]
+    return max(_curve(bodies, len(order)))
 
 
-def last_reads(graph: Graph, roots: Mapping[Value, Value]) -> dict[Value, int]:
-    """The step that reads each value last; a read of a view is a read of its root."""
-    last: dict[Value, int] = {}
-    step = -1
-    for step, op in enumerate(graph.ops):
-        inner = [value for region in op.regions for value in region.free_values]
-        for value in (*op.present_operands, *inner):
-            last[roots.get(value, value)] = step
-    for value in graph.outputs:
-        last[roots.get(value, value)] = step + 1
-    return last
+def _inner(
+    order: Sequence[Op], symbols: Mapping[str, int], memory: Memory, *, search: bool
+) -> Iterator[tuple[Op, int, int]]:
+    """Ops with regions, their steps, and the largest arena that one of their regions needs. The
+    executor gives regions memory of their own, which is not in its arena."""
+    if not memory.holds_inputs:
+        return
+    for step, op in enumerate(order):
+        plans = [plan_buffers(region, symbols, memory, search=search) for region in op.regions]
+        size = max((plan.arena_bytes for plan in plans), default=0)
+        if size:
+            yield op, step, size
 
 
-def _lives(graph: Graph, symbols: Mapping[str, int], roots: Mapping[Value, Value]) -> list[_Life]:
-    """Lifetimes in steps; graph inputs live from before the first step (-1) to the end."""
-    ops = list(graph.ops)
-    last = last_reads(graph, roots)
-    lives: list[_Life] = []
-    births = [(value, -1) for value in graph.inputs]
-    births += [(result, step) for step, op in enumerate(ops) for result in op.results]
-    for value, begin in births:
-        shape = _shape(value, symbols)
-        if shape is None or value in roots:
-            continue
-        size = value.type.dtype.numpy.itemsize
-        for dim in shape:
-            size *= dim
-        end = len(ops) if begin < 0 else last.get(value, begin)
-        lives.append(_Life(value, size, shape, begin, end))
-    return lives
+def _slot(life: Life, offset: int) -> Slot:
+    return Slot(offset, life.size, life.shape, life.begin, life.end)
 
 
-def _shape(value: Value, symbols: Mapping[str, int]) -> tuple[int, ...] | None:
-    static = value.type.static_dims
-    if static is not None:
-        return static
-    try:
-        return tuple(evaluate(dim, symbols) for dim in value.type.dims)
-    except DimError:
-        return None
+def _blocks(body: Mapping[int, int], lives: Sequence[Life]) -> Body:
+    """The bytes and steps that a body takes, as blocks that do not overlap."""
+    if len(body) == 1:
+        [(number, offset)] = body.items()
+        life = lives[number]
+        return [Block(offset, life.size, life.begin, life.end)] if life.size else []
+    ranges = {(offset, offset + lives[number].size) for number, offset in body.items()}
+    cuts = sorted({cut for one in ranges for cut in one})
+    blocks: list[Block] = []
+    open_blocks: dict[tuple[int, int], Block] = {}  # end at the cut, by first and last step
+    for low, high in itertools.pairwise(cuts):
+        spans = [
+            (lives[number].begin, lives[number].end)
+            for number, offset in body.items()
+            if offset <= low and high <= offset + lives[number].size
+        ]
+        here: dict[tuple[int, int], Block] = {}
+        for begin, end in _merged(spans):
+            before = open_blocks.pop((begin, end), None)
+            start = low if before is None else before.offset
+            here[begin, end] = Block(start, high - start, begin, end)
+        blocks += open_blocks.values()
+        open_blocks = here
+    return blocks + list(open_blocks.values())
 
 
-def _peak(lives: list[_Life]) -> tuple[int, int]:
-    changes: dict[int, int] = {}
-    for life in lives:
-        changes[life.begin] = changes.get(life.begin, 0) + life.size
-        changes[life.end + 1] = changes.get(life.end + 1, 0) - life.size
-    alive = peak = at = 0
-    for step in sorted(changes):
-        alive += changes[step]
-        if alive > peak:
-            peak, at = alive, step
-    return peak, at
+def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The union of spans of steps, as spans that neither overlap nor touch."""
+    found: list[tuple[int, int]] = []
+    for begin, end in sorted(spans):
+        if found and begin <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((begin, end))
+    return found
 
 
-def _pack(lives: list[_Life]) -> list[int]:
-    order = sorted(range(len(lives)), key=lambda i: (-lives[i].size, lives[i].begin))
-    offsets = [0] * len(lives)
-    placed: dict[int, list[int]] = {}  # by the stretches of steps through which they live
-    for index in order:
-        life = lives[index]
-        if not life.size:
-            continue
-        stretches = range(life.begin // STRETCH, life.end // STRETCH + 1)
-        near = {other for stretch in stretches for other in placed.get(stretch, ())}
-        busy = sorted(
-            (offsets[other], offsets[other] + _aligned(lives[other].size))
-            for other in near
-            if lives[other].begin <= life.end and life.begin <= lives[other].end
-        )
-        offset = 0
-        for begin, end in busy:
-            if begin - offset >= life.size:
-                break
-            offset = max(offset, end)
-        offsets[index] = offset
-        for stretch in stretches:
-            placed.setdefault(stretch, []).append(index)
-    return offsets
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def _curve(bodies: Sequence[Body], ops: int) -> list[int]:
+    """Bytes alive at each step from -1 to ``ops``."""
+    changes = [0] * (ops + 3)
+    for body in bodies:
+        for block in body:
+            changes[block.begin + 1] += block.size
+            changes[block.end + 2] -= block.size
+    found: list[int] = []
+    alive = 0
+    for change in changes[:-1]:
+        alive += change
+        found.append(alive)
+    return found
