@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from edgec.kernels import (
     Executor,
     Judge,
     Mover,
+    Tolerance,
     compare,
     distance,
     seeded_inputs,
@@ -30,6 +32,34 @@ MAX_SUSPECTS = 64
 
 
 @dataclass(frozen=True)
+class Accuracy:
+    """How well an artifact of lower precision does what the float model does.
+
+    Attributes:
+        sqnr_db: power of the float model's output over that of the difference, in decibels.
+        top1: share of rows with the same best class; None where the output is no class scores.
+        rows: number of rows behind ``top1``.
+    """
+
+    sqnr_db: float
+    top1: float | None = None
+    rows: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.sqnr_db:.1f} dB SQNR"
+        return (
+            text if self.top1 is None else f"{text}, top-1 agrees on {self.top1:.1%} of {self.rows}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "sqnr_db": self.sqnr_db if math.isfinite(self.sqnr_db) else None,
+            "top1_agreement": self.top1,
+            "rows": self.rows,
+        }
+
+
+@dataclass(frozen=True)
 class Verification:
     """What a golden check found.
 
@@ -37,12 +67,14 @@ class Verification:
         outputs: the comparison that came out worst over all samples, by output name.
         samples: number of sets of inputs that were run.
         first_difference: the first layer beyond its tolerance, when layers were compared.
+        accuracy: against the float model, by output name, where precision was given up.
     """
 
     outputs: Mapping[str, Comparison]
     samples: int
     first_difference: LayerDifference | None = None
     layers_compared: int = 0
+    accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -91,6 +123,7 @@ class Verification:
             },
             "layers_compared": self.layers_compared,
             "first_difference": self.first_difference and str(self.first_difference),
+            "accuracy": {name: found.as_json() for name, found in self.accuracy.items()},
         }
 
 
@@ -133,14 +166,9 @@ def check_artifact(
         judge = Judge(graph, inputs, executor=executor)
         actual = runner.run({name: inputs[name] for name in runner.input_names})
         for name in judge.expected:
-            if name not in actual:
-                raise Error(
-                    Kind.MISMATCH,
-                    f"the artifact has no output {name!r}",
-                    instead=f"its outputs are {sorted(actual)}",
-                )
+            require_output(name, actual)
             found = judge.compare(name, actual[name])
-            if name not in worst or _is_worse(found, worst[name]):
+            if name not in worst or is_worse(found, worst[name]):
                 worst[name] = found
     difference, compared = None, 0
     if first is None:
@@ -150,7 +178,18 @@ def check_artifact(
     return Verification(worst, count, difference, compared)
 
 
-def _is_worse(a: Comparison, b: Comparison) -> bool:
+def require_output(name: str, actual: Mapping[str, Array]) -> None:
+    """Raises Error when the runtime gave no output of that name."""
+    if name not in actual:
+        raise Error(
+            Kind.MISMATCH,
+            f"the artifact has no output {name!r}",
+            instead=f"its outputs are {sorted(actual)}",
+        )
+
+
+def is_worse(a: Comparison, b: Comparison) -> bool:
+    """True when the first is the worse of two comparisons."""
     if bool(a) != bool(b):
         return not a
     return a.normwise > b.normwise
@@ -173,11 +212,13 @@ def first_difference(
     def look(op: Op, results: Sequence[Array]) -> None:
         nonlocal compared
         for value, array in zip(op.results, results, strict=True):
-            actual = shown.get(value.hint)
-            if actual is None or actual.shape != array.shape or actual.dtype != array.dtype:
+            found = shown.get(value.hint)
+            actual = None if found is None else _as_written(found, array, tolerance)
+            if actual is None:
                 continue
             compared += 1
             if len(suspects) < MAX_SUSPECTS and not compare(actual, array, tolerance):
+                shown[value.hint] = actual
                 suspects.append((op, value, array.copy()))
 
     executor = Executor(graph)
@@ -192,6 +233,21 @@ def first_difference(
         if not comparison:
             return LayerDifference(value.hint, op.op_name, op.loc, comparison), compared
     return None, compared
+
+
+def _as_written(actual: Array, expected: Array, tolerance: Tolerance) -> Array | None:
+    """What a runtime shows of a value, in the model's layout; None where it shows another type.
+
+    A runtime that keeps channels last shows a value so. Where dims are equal, the numbers tell.
+    """
+    if actual.dtype != expected.dtype or actual.ndim != expected.ndim:
+        return None
+    axes = list(range(1, actual.ndim))
+    turned = [actual.transpose(0, *axes[k:], *axes[:k]) for k in range(1, len(axes))]
+    fitting = [each for each in (actual, *turned) if each.shape == expected.shape]
+    if len(fitting) < 2:
+        return next(iter(fitting), None)
+    return next((each for each in fitting if compare(each, expected, tolerance)), fitting[0])
 
 
 def _movements(

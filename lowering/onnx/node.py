@@ -13,6 +13,7 @@ import onnx
 
 from edgec.ir import Constant, Graph, Op, Refusal, Rewriter, TensorType, Value, known_ints
 
+STANDARD_DOMAINS = ("", "ai.onnx")
 OpT = TypeVar("OpT", bound=Op)
 Read: TypeAlias = "Value | Sequence[Value | None]"
 # None: the node is replaced by the function body that ONNX gives it
@@ -65,11 +66,17 @@ class Undecided(Exception):
         self.instead = instead
 
 
+def qualified_name(proto: onnx.NodeProto) -> str:
+    """The operator's name, after its domain where that is another than the standard one."""
+    op_type: str = proto.op_type
+    return op_type if proto.domain in STANDARD_DOMAINS else f"{proto.domain}.{op_type}"
+
+
 class Node:
     """One ONNX node being read.
 
     Attributes:
-        op_type: the operator's name.
+        op_type: the operator's name, after its domain where that is another than the standard one.
         opset: the version of the operator set of its domain that the model imports.
         inputs: its operands; an empty name is None. Trailing absent inputs are not listed.
         outputs: names of its outputs; an empty name is an output that nobody wants.
@@ -85,7 +92,7 @@ class Node:
         host: Host,
     ) -> None:
         self.proto = proto
-        self.op_type: str = proto.op_type
+        self.op_type = qualified_name(proto)
         self.opset = opset
         self.folder = host.folder
         self.inputs = list(inputs)
@@ -258,7 +265,7 @@ class ReadTable:
         self._loaded = False
 
     def rule(self, *op_types: str) -> Callable[[ReadRule], ReadRule]:
-        """Register the decorated function for these operators of the standard domain."""
+        """Register the decorated function for these operators, named as ``Node.op_type``."""
 
         def register(function: ReadRule) -> ReadRule:
             for op_type in op_types:
@@ -295,6 +302,7 @@ FAMILIES = (
     "detect",
     "einsum",
     "index",
+    "integer",
     "linear",
     "movement",
     "nn",

@@ -8,9 +8,9 @@ import onnx
 import onnx.defs
 
 from edgec.ir import Error, Kind
+from edgec.lowering.onnx.node import STANDARD_DOMAINS
 
 MIN_OPSET = 6
-STANDARD_DOMAINS = ("", "ai.onnx")
 
 
 def standard_opset(model: onnx.ModelProto) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.ir import DType, Value, dtypes
+from edgec.ir import Constant, DType, Value, dtypes
 from edgec.ir.ops import Dequantize, Quantize
 from edgec.ir.ops.common import normalized_axis
 from edgec.ir.ops.quant import is_per_tensor
+from edgec.lowering.onnx import quant_contrib as _contrib  # noqa: F401  (fills the read table)
 from edgec.lowering.onnx import quant_integer as _integer  # noqa: F401  (fills the read table)
 from edgec.lowering.onnx.node import READERS, Node
 from edgec.lowering.onnx.tensors import dtype_from_onnx, dtype_to_onnx
@@ -35,7 +36,7 @@ FIRST_OPSETS[Quantize] = _quantize_opset
 FIRST_OPSETS[Dequantize] = _dequantize_opset
 
 
-@READERS.rule("QuantizeLinear")
+@READERS.rule("QuantizeLinear", "com.microsoft.QuantizeLinear")
 def read_quantize(node: Node) -> Value:
     x, scale, zero_point = node.input(0), node.input(1), node.optional(2)
     stated = node.int("output_dtype", _UNDEFINED)
@@ -53,7 +54,7 @@ def read_quantize(node: Node) -> Value:
     return node.add(op).result
 
 
-@READERS.rule("DequantizeLinear")
+@READERS.rule("DequantizeLinear", "com.microsoft.DequantizeLinear")
 def read_dequantize(node: Node) -> Value:
     x, scale = node.input(0), node.input(1)
     op = Dequantize(
@@ -107,6 +108,16 @@ def _zeros(op: Quantize, w: Writer) -> str:
     return w.const(np.zeros(dims, op.to.numpy), hint="zero_point")
 
 
+def _stated_zero_point(op: Dequantize, w: Writer) -> Operand:
+    """Zeros are spelled out for 8-bit constants and biases: without them onnxruntime keeps Gemm in
+    floats."""
+    dims = op.scale.type.static_dims
+    spelled = isinstance(op.x, Constant) and op.x.type.dtype in (dtypes.i8, dtypes.u8, dtypes.i32)
+    if op.zero_point is not None or not spelled or dims is None or op.block:
+        return op.zero_point
+    return w.const(np.zeros(dims, op.x.type.dtype.numpy), hint="zero_point")
+
+
 def _axis(op: Quantize | Dequantize) -> int | None:
     return None if is_per_tensor(op.scale) and not op.block else op.axis
 
@@ -126,7 +137,7 @@ def write_dequantize(op: Dequantize, w: Writer) -> None:
         result = w.temporary("real")
     w.node(
         "DequantizeLinear",
-        [op.x, scale, op.zero_point],
+        [op.x, scale, _stated_zero_point(op, w)],
         [result],
         axis=_axis(op),
         block_size=op.block or None,

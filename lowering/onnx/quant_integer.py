@@ -14,11 +14,11 @@ from edgec.lowering.onnx.windows import read_padding
 def read_qlinear_conv(node: Node) -> Value:
     """Within one step of ONNX's result, whose accumulator is rounded once instead of here."""
     x_scale, w_scale = node.input(1), node.input(4)
-    x = _real(node, node.input(0), x_scale, node.optional(2), 1)
-    w = _real(node, node.input(3), w_scale, node.optional(5), 0)
+    x = real(node, node.input(0), x_scale, node.optional(2), 1)
+    w = real(node, node.input(3), w_scale, node.optional(5), 0)
     bias = node.optional(8)
     if bias is not None:
-        bias = node.add(Dequantize(bias, _product(node, x_scale, w_scale), axis=0)).result
+        bias = node.add(Dequantize(bias, scale_product(node, x_scale, w_scale), axis=0)).result
     y = node.add(
         Conv(
             x, w, bias,
@@ -28,17 +28,17 @@ def read_qlinear_conv(node: Node) -> Value:
             **read_padding(node),
         )
     ).result  # fmt: skip
-    return _stored(node, y, node.input(6), node.input(7))
+    return stored(node, y, node.input(6), node.input(7))
 
 
 @READERS.rule("QLinearMatMul")
 def read_qlinear_matmul(node: Node) -> Value:
     """Within one step of ONNX's result."""
     a, b = node.input(0), node.input(3)
-    left = _real(node, a, node.input(1), node.optional(2), max(a.type.rank - 2, 0))
-    right = _real(node, b, node.input(4), node.optional(5), b.type.rank - 1)
+    left = real(node, a, node.input(1), node.optional(2), max(a.type.rank - 2, 0))
+    right = real(node, b, node.input(4), node.optional(5), b.type.rank - 1)
     y = node.add(MatMul(left, right)).result
-    return _stored(node, y, node.input(6), node.input(7))
+    return stored(node, y, node.input(6), node.input(7))
 
 
 @READERS.rule("ConvInteger")
@@ -68,18 +68,21 @@ def read_matmul_integer(node: Node) -> Value:
     return node.add(Cast(y, to=dtypes.i32)).result
 
 
-def _real(node: Node, x: Value, scale: Value, zero_point: Value | None, axis: int) -> Value:
+def real(node: Node, x: Value, scale: Value, zero_point: Value | None, axis: int = 1) -> Value:
+    """The real numbers that stored integers stand for."""
     op = Dequantize(
         x, scale, zero_point, axis=1 if is_per_tensor(scale) else axis, to=scale.type.dtype
     )
     return node.add(op).result
 
 
-def _stored(node: Node, y: Value, scale: Value, zero_point: Value) -> Value:
+def stored(node: Node, y: Value, scale: Value, zero_point: Value) -> Value:
+    """The integers that stand for real numbers."""
     return node.add(Quantize(y, scale, zero_point, to=zero_point.type.dtype)).result
 
 
-def _product(node: Node, x_scale: Value, w_scale: Value) -> Value:
+def scale_product(node: Node, x_scale: Value, w_scale: Value) -> Value:
+    """The scale of sums of products."""
     if isinstance(x_scale, Constant) and isinstance(w_scale, Constant):
         return node.const(x_scale.array.reshape(()) * w_scale.array)
     return node.add(Mul(node.add(Reshape(x_scale, to=())).result, w_scale)).result

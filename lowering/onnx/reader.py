@@ -35,8 +35,15 @@ from edgec.ir import (
 )
 from edgec.ir.ops import Reshape
 from edgec.lowering.onnx.functions import expand_functions, function_body
-from edgec.lowering.onnx.node import READERS, Node, Undecided, Unsupported
-from edgec.lowering.onnx.opsets import STANDARD_DOMAINS, standard_opset
+from edgec.lowering.onnx.node import (
+    READERS,
+    STANDARD_DOMAINS,
+    Node,
+    Undecided,
+    Unsupported,
+    qualified_name,
+)
+from edgec.lowering.onnx.opsets import standard_opset
 from edgec.lowering.onnx.tensors import dtype_from_onnx, read_sparse_tensor, read_tensor
 
 MAX_NESTING = 40  # subgraphs in subgraphs, and functions in functions
@@ -192,10 +199,10 @@ class _ModelReader:
                     yield from self._unreadable(attribute.g, depth + 1)
 
     def _unreadable_node(self, node: onnx.NodeProto) -> Iterable[Finding]:
-        if node.domain not in STANDARD_DOMAINS:
+        rule = READERS.get(qualified_name(node))
+        if rule is None and node.domain not in STANDARD_DOMAINS:
             yield Finding(f"domain {node.domain!r} is not supported", _where(node, self.opset))
             return
-        rule = READERS.get(node.op_type)
         if isinstance(rule, Refusal):
             yield Finding(rule.why, _where(node, self.opset), rule.instead)
         elif rule is None and not function_body(node, self.opset, None):

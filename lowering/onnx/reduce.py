@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgec.ir import Ints, Value
+from edgec.ir import Ints, Value, dtypes
 from edgec.ir.ops import (
     Reduce,
     ReduceL1,
@@ -74,9 +74,13 @@ def _axes(node: Node) -> Ints:
 def write_reduce(op: Reduce, w: Writer) -> None:
     spatial = tuple(range(2, op.x.type.rank))
     pool = GLOBAL_NAMES.get(type(op))
-    if pool and spatial and op.axes == spatial and op.keepdims and op.x.type.dtype.is_float:
-        typed_node(w, pool, [op.x], op.result)
-        return
+    if pool and spatial and op.axes == spatial and op.x.type.dtype.is_float:
+        if op.keepdims:
+            typed_node(w, pool, [op.x], op.result)
+            return
+        if op.x.type.dtype is dtypes.f32:
+            _write_pool_and_reshape(pool, op, w)
+            return
     name, keepdims = NAMES[type(op)], None if op.keepdims else 0
     if not op.axes:
         _write_over_nothing(op, w)
@@ -84,6 +88,14 @@ def write_reduce(op: Reduce, w: Writer) -> None:
         typed_node(w, name, [op.x, w.ints(op.axes, "axes")], op.result, keepdims=keepdims)
     else:
         typed_node(w, name, [op.x], op.result, axes=op.axes, keepdims=keepdims)
+
+
+def _write_pool_and_reshape(pool: str, op: Reduce, w: Writer) -> None:
+    """In blocked layouts and on integers, onnxruntime has the pool but not the reduction; before a
+    reshape it also finds it (before Flatten it does not)."""
+    pooled = w.temporary(f"{op.result.hint or 'value'}.pooled")
+    w.node(pool, [op.x], [pooled])
+    w.node("Reshape", [pooled, w.ints((0, -1), "matrix")], op.results)
 
 
 def _write_over_nothing(op: Reduce, w: Writer) -> None:

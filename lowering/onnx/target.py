@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgec.ir import Graph
+from edgec.lowering.onnx.quant_scheme import ONNX_SCHEME
 from edgec.lowering.onnx.runner import RUNTIME, OnnxRunner
 from edgec.lowering.onnx.workarounds import avoid_defects
 from edgec.lowering.onnx.writer import DEFAULT_OPSET, WRITERS, check_writable, write_onnx
@@ -32,5 +33,6 @@ ONNX = register(
         runtime=RUNTIME,
         load=_load,
         option_names=("opset",),
+        scheme=ONNX_SCHEME,
     )
 )

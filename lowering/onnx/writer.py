@@ -26,12 +26,12 @@ from edgec.ir import (
     Weight,
     collector_paused,
     dtypes,
-    pieces,
     write_atomically,
     write_together,
 )
 from edgec.lowering.onnx.node import load_families
 from edgec.lowering.onnx.tensors import dtype_to_onnx, pack
+from edgec.lowering.onnx.wire import stored, stream_model
 
 # onnxruntime 1.16 and later load opset 19 in IR version 9; newer ones also what needs more.
 DEFAULT_OPSET = 19
@@ -227,9 +227,7 @@ def write_onnx(graph: Graph, path: Path, *, opset: int = DEFAULT_OPSET) -> None:
             ]
         )
         return
-    for name, weight in initializers.items():
-        model.graph.initializer.append(_tensor(name, weight.array, weight.dtype))
-    write_atomically(path, lambda p: _write_model(model, p))
+    write_atomically(path, lambda p: _write_streamed(model, initializers, p))
 
 
 def check_writable(graph: Graph, opset: int = DEFAULT_OPSET) -> list[Finding]:
@@ -304,6 +302,11 @@ def _write_model(model: onnx.ModelProto, path: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
+def _write_streamed(model: onnx.ModelProto, initializers: Mapping[str, Weight], path: Path) -> None:
+    with path.open("wb") as file:
+        stream_model(model, initializers, file)
+
+
 def _write_external(
     model: onnx.ModelProto, initializers: Mapping[str, Weight], path: Path, location: str
 ) -> None:
@@ -321,15 +324,8 @@ def _write_external(
             for key, value in (("location", location), ("offset", file.tell()), ("length", size)):
                 tensor.external_data.add(key=key, value=str(value))
             model.graph.initializer.append(tensor)
-            _stream(weight, file)
-
-
-def _stream(weight: Weight, file: Any) -> None:
-    if weight.dtype.bits < 8 or not weight.array.flags.c_contiguous:
-        file.write(pack(weight.array, weight.dtype))
-        return
-    for piece in pieces(weight.array):
-        file.write(piece)
+            for piece in stored(weight):
+                file.write(piece)
 
 
 def _tensor(name: str, array: Array, dtype: DType) -> TensorProto:
