@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,17 +113,22 @@ class Executor:
             Error: an input is missing, unknown, or of the wrong type or shape; or an op cannot
                 compute with the values it was given.
         """
-        arrays = self._checked(inputs)
-        scope = _Scope()
-        for value, array in zip(self.graph.inputs, arrays, strict=True):
-            self._bind(value.type, array, scope)
-            scope.arrays[value] = array
-        for value, array in zip(self.graph.inputs, arrays, strict=True):
-            self._bind(value.type, array, scope)  # dims that all symbols together decide
-        with _thread_pools().limit(limits=self.threads, user_api="blas"):
+        scope = self._bound(inputs)
+        with self.limited():
             results = self._execute(self.graph, scope, tap, inner_tap)
         owned = [np.array(result, copy=True) for result in results]
         return dict(zip(self.graph.output_names, owned, strict=True))
+
+    def begin(self, inputs: Mapping[str, Array]) -> Run:
+        """A run that its caller takes op by op; see ``Stepwise``. Raises Error as ``run``."""
+        return Run(self, self._bound(inputs))
+
+    def limited(self) -> AbstractContextManager[object]:
+        """A block in which matrix products use this executor's number of threads."""
+        pools: AbstractContextManager[object] = _thread_pools().limit(
+            limits=self.threads, user_api="blas"
+        )
+        return pools
 
     def plan(self, inputs: Mapping[str, Array] | Sequence[Array]) -> Plan:
         """The buffer plan for inputs of these shapes (peak and arena size in bytes)."""
@@ -151,6 +157,16 @@ class Executor:
             )
         return [_matching(value, np.asarray(inputs[value.hint])) for value in self.graph.inputs]
 
+    def _bound(self, inputs: Mapping[str, Array] | Sequence[Array]) -> _Scope:
+        scope = _Scope()
+        arrays = self._checked(inputs)
+        for value, array in zip(self.graph.inputs, arrays, strict=True):
+            self._bind(value.type, array, scope)
+            scope.arrays[value] = array
+        for value, array in zip(self.graph.inputs, arrays, strict=True):
+            self._bind(value.type, array, scope)  # dims that all symbols together decide
+        return scope
+
     def _bind(self, type: TensorType, array: Array, scope: _Scope) -> None:
         """Learn symbols from an actual shape, or find that it contradicts what is known."""
         for dim, size in zip(type.dims, array.shape, strict=True):
@@ -172,16 +188,22 @@ class Executor:
     ) -> list[Array]:
         arena = self._arena(scope) if graph is self.graph else None
         for step in self._prepared(graph):
-            results = self._call(step, scope, arena, inner_tap)
-            for value, array in zip(step.op.results, results, strict=True):
-                scope.arrays[value] = array
-                if step.learns:
-                    self._learn(value.type, array, scope)
+            results = self._compute(step, scope, arena, inner_tap)
             if tap is not None:
                 tap(step.op, results)
             for value in step.dies:
                 scope.arrays.pop(value, None)
         return [scope.read(value) for value in graph.outputs]
+
+    def _compute(
+        self, step: _Step, scope: _Scope, arena: Arena | None, inner_tap: Tap | None
+    ) -> Sequence[Array]:
+        results = self._call(step, scope, arena, inner_tap)
+        for value, array in zip(step.op.results, results, strict=True):
+            scope.arrays[value] = array
+            if step.learns:
+                self._learn(value.type, array, scope)
+        return results
 
     def _learn(self, type: TensorType, array: Array, scope: _Scope) -> None:
         for dim, size in zip(type.dims, array.shape, strict=True):
@@ -242,6 +264,33 @@ class Executor:
         return arena
 
 
+class Run:
+    """One set of inputs on its way through a graph, which may change its constants meanwhile."""
+
+    def __init__(self, executor: Executor, scope: _Scope) -> None:
+        self._executor = executor
+        self._scope = scope
+        self._steps = {step.op: step for step in executor._prepared(executor.graph)}
+
+    def compute(self, op: Op) -> None:
+        """Compute the results of an op of the outermost graph, in memory of their own."""
+        self._executor._compute(self._steps[op], self._scope, None, None)
+
+    def evaluate(self, op: Op) -> Array:
+        """The first result of an op that need not be linked into the graph, from what it reads."""
+        found: Array = self._executor._call(_step(op), self._scope, None, None)[0]
+        return found
+
+    def read(self, value: Value) -> Array:
+        """What was computed for a value that is still read."""
+        return self._scope.read(value)
+
+    def drop_after(self, op: Op) -> None:
+        """Forget the values whose last reader is the op."""
+        for value in self._steps[op].dies:
+            self._scope.arrays.pop(value, None)
+
+
 @functools.cache
 def _thread_pools() -> ThreadpoolController:
     """The thread pools of the libraries loaded so far; finding them takes a millisecond."""
@@ -286,11 +335,15 @@ def _steps(graph: Graph) -> Iterable[_Step]:
         if value in own:
             dying.setdefault(op, []).append(value)
     for op in ops:
-        kernel = KERNELS.get(type(op))
-        assert not isinstance(kernel, Refusal), "checked when the executor was made"
-        names = inspect.signature(kernel).parameters
         learns = any(_symbols(result.type) - known for result in op.results)
-        yield _Step(op, kernel, "out" in names, "run" in names, learns, tuple(dying.get(op, ())))
+        yield _step(op, learns, tuple(dying.get(op, ())))
+
+
+def _step(op: Op, learns: bool = False, dies: tuple[Value, ...] = ()) -> _Step:
+    kernel = KERNELS.get(type(op))
+    assert not isinstance(kernel, Refusal), "checked when the executor was made"
+    names = inspect.signature(kernel).parameters
+    return _Step(op, kernel, "out" in names, "run" in names, learns, dies)
 
 
 def _symbols(type: TensorType) -> set[str]:

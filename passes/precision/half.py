@@ -60,7 +60,8 @@ _WIDE_INSIDE = (
 # However large their operands are, their results are not.
 _BOUNDED = (HardSigmoid, InstanceNorm, LayerNorm, RmsNorm, Sigmoid, Softmax, Softsign, Tanh)
 _HEADROOM = 2.0  # other inputs than the calibration's may be larger
-_PARAMETERS: Mapping[type[Op], tuple[str, ...]] = {Resize: ("scales", "roi")}  # operands that stay as they are
+# Operands that stay as they are.
+_PARAMETERS: Mapping[type[Op], tuple[str, ...]] = {Resize: ("scales", "roi")}
 
 
 class _Half(Pass):
