@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgec.ir import DType, Finding, Graph, Op, Refusal, dtypes
+from edgec.ir import Constant, DType, Finding, Graph, Op, Refusal, dtypes
+from edgec.ir.ops import Dequantize
 from edgec.lowering.openvino.table import LIMITS, OPENVINO
+from edgec.lowering.openvino.writer import PACKED
 
 _FOUR_BITS = "the CPU plugin computes on no element type of fewer than 8 bits"
 _FLOAT8 = "the CPU plugin computes on no 8-bit floats"
@@ -41,7 +43,11 @@ def _reasons(op: Op) -> Iterator[Refusal]:
 
 
 def _dtypes(op: Op) -> list[DType]:
-    return [value.type.dtype for value in (*op.present_operands, *op.results)]
+    """Those that the plugin would compute on; constants of four bits it only expands."""
+    values = [*op.present_operands, *op.results]
+    if isinstance(op, Dequantize):
+        values = [v for v in values if not (isinstance(v, Constant) and v.type.dtype in PACKED)]
+    return [value.type.dtype for value in values]
 
 
 def where(op: Op) -> str:

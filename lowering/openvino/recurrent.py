@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgec.ir import Array, Constant, Value, dtypes
-from edgec.ir.ops import Gru, Lstm, Rnn
+from edgec.ir.ops import Dequantize, Gru, Lstm, Rnn
+from edgec.ir.ops.quant import is_per_tensor
 from edgec.ir.ops.recurrent import Recurrent
 from edgec.lowering.openvino.shape import size_of
 from edgec.lowering.openvino.table import OPENVINO, Output, limit
+from edgec.lowering.openvino.weights import expanded
 from edgec.lowering.openvino.writer import Writer
 
 _BATCH_FIRST = (1, 0, 2)
@@ -31,9 +33,20 @@ def recurrent_limit(op: Recurrent) -> str | None:
         return "the sequence operators use the same activations in both directions"
     if isinstance(op, Lstm) and (op.p is not None or op.input_forget):
         return "LSTMSequence has no peepholes, and forgets by a gate of its own"
-    if not all(value is None or isinstance(value, Constant) for value in (op.w, op.r, op.b)):
+    if not (_are_known(op.w) and _are_known(op.r)):
         return "the weights are computed at run time"
+    if not (op.b is None or isinstance(op.b, Constant)):
+        return "the biases are computed at run time"
     return None
+
+
+def _are_known(weights: Value) -> bool:
+    """True for constants, and for constant integers with one scale, or one per row."""
+    stored = weights.producer
+    if not isinstance(stored, Dequantize):
+        return isinstance(weights, Constant)
+    by_row = is_per_tensor(stored.scale) or (stored.axis == 1 and not stored.block)
+    return by_row and all(isinstance(value, Constant) for value in stored.present_operands)
 
 
 @OPENVINO.rule(Lstm)
@@ -100,10 +113,29 @@ def _lengths(op: Recurrent, w: Writer) -> Output:
 def _weights(op: Recurrent, w: Writer) -> list[Output]:
     found = []
     for value in (op.w, op.r):
-        assert isinstance(value, Constant)
-        by_gate = value.array.reshape(op.directions, op.gates, op.hidden, -1)
-        found.append(w.const(_ordered(op, by_gate).reshape(value.array.shape)))
+        if isinstance(value, Constant):
+            found.append(w.const(_in_order(op, value.array)))
+            continue
+        stored = value.producer
+        assert isinstance(stored, Dequantize), "asked by the limit"
+        parts = [v and Constant(_in_order(op, v.array)) for v in map(_constant, stored.operands)]
+        ordered = stored.copy(operands=parts)
+        assert isinstance(ordered, Dequantize), "a copy"
+        found.append(expanded(ordered, w))
     return found
+
+
+def _constant(value: Value | None) -> Constant | None:
+    return value if isinstance(value, Constant) else None
+
+
+def _in_order(op: Recurrent, array: Array) -> Array:
+    """Weights [D, gates · H, …], or numbers for their rows, with the gates in OpenVINO's order."""
+    if array.size == 1:
+        return array
+    directions = op.directions if array.ndim > 1 else 1
+    by_gate = array.reshape(directions, op.gates, op.hidden, -1)
+    return _ordered(op, by_gate).reshape(array.shape)
 
 
 def _parts(op: Recurrent) -> Array:

@@ -1,7 +1,8 @@
-"""Running models on OpenVINO's CPU plugin."""
+"""Running models on OpenVINO's plugins."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,24 +10,33 @@ from typing import Any
 from edgec.ir import Array, Error, Kind
 from edgec.lowering.openvino.runtime import openvino
 
+HINTS = ("latency", "throughput")
+SEVERAL = ("AUTO", "HETERO", "MULTI", "BATCH")  # stand for the devices after the colon
+
 
 class OpenvinoRunner:
-    """A model in OpenVINO on the CPU: one stream, every float computed as float32.
+    """A model in OpenVINO: on the CPU with one stream, every float computed as float32.
 
     Args:
         model: the path of an .xml, or an ``openvino.Model``.
-        threads: of the stream.
+        threads: of the CPU's stream.
+        device: CPU, GPU, NPU, AUTO, HETERO:GPU,CPU, or whatever else OpenVINO knows by name.
+        hint: latency or throughput, which then chooses streams and threads; none when empty.
 
     Raises:
-        Error: OpenVINO is not installed, or refuses the model.
+        Error: OpenVINO is not installed, has no such device, or refuses the model.
     """
 
-    def __init__(self, model: Path | Any, threads: int = 1) -> None:
-        self.threads = threads
-        core = openvino().Core()
+    def __init__(
+        self, model: Path | Any, threads: int = 1, *, device: str = "CPU", hint: str = ""
+    ) -> None:
+        self.threads, self.device, self.hint = threads, device, hint
+        self.core = openvino().Core()
+        require_device(self.core, device)
         try:
-            self.model = core.read_model(str(model)) if isinstance(model, Path) else model
-            self.compiled = core.compile_model(self.model, "CPU", settings(threads))
+            self.model = self.core.read_model(str(model)) if isinstance(model, Path) else model
+            chosen = settings(threads, device, hint)
+            self.compiled = self.core.compile_model(self.model, device, chosen)
             self.request = self.compiled.create_infer_request()
         except RuntimeError as error:
             raise Error(Kind.LOWERING, f"OpenVINO refuses the model: {error}") from error
@@ -44,16 +54,52 @@ class OpenvinoRunner:
 
     def run_with_taps(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every named value of the outermost graph, from a copy in which all are outputs."""
-        return OpenvinoRunner(with_all_outputs(self.model), self.threads).run(inputs)
+        copied = with_all_outputs(self.model)
+        runner = OpenvinoRunner(copied, self.threads, device=self.device, hint=self.hint)
+        return runner.run(inputs)
+
+    def partition(self) -> Mapping[str, int]:
+        """Number of operators by the device that runs them, of those that OpenVINO assigns."""
+        found = self.compiled.get_property("EXECUTION_DEVICES")
+        asked = found[0] if len(found) == 1 else f"HETERO:{','.join(found)}"
+        try:
+            assigned = self.core.query_model(self.model, asked)
+        except RuntimeError as error:
+            raise Error(Kind.LOWERING, f"{asked} cannot be asked: {error}") from error
+        return Counter(assigned.values())
 
 
-def settings(threads: int) -> dict[str, Any]:
-    """Left alone, the plugin computes in bfloat16 where the processor can."""
-    return {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-    }
+def require_device(core: Any, device: str) -> None:
+    """Raises Error of kind RUNTIME_MISSING when this machine has no such device."""
+    first, _, others = device.partition(":")
+    named = others.split(",") if first in SEVERAL else [first]
+    there = {name.partition(".")[0] for name in core.available_devices}
+    missing = [name for name in named if name and name.partition(".")[0] not in there]
+    if missing:
+        raise Error(
+            Kind.RUNTIME_MISSING,
+            f"OpenVINO finds no device {', '.join(missing)} on this machine",
+            instead=f"one of {sorted(there)}, or AUTO",
+        )
+
+
+def settings(threads: int, device: str = "CPU", hint: str = "") -> dict[str, Any]:
+    """Left alone, plugins compute in bfloat16 or float16 where they can, and round what meets
+    weights of 8 or 4 bits.
+
+    Raises:
+        Error: there is no such hint.
+    """
+    if hint and hint not in HINTS:
+        raise Error(Kind.USAGE, f"there is no hint {hint!r}", instead=f"one of {list(HINTS)}")
+    chosen: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+    if hint:
+        chosen["PERFORMANCE_HINT"] = hint.upper()
+    if device == "CPU":
+        chosen["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
+        if not hint:
+            chosen |= {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    return chosen
 
 
 def with_all_outputs(model: Any) -> Any:

@@ -25,6 +25,7 @@ FAMILIES = (
     "einsum",
     "index",
     "index_select",
+    "integer",
     "linear",
     "movement",
     "nn",

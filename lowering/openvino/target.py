@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgec.ir import Graph
 from edgec.lowering.openvino.limits import check_expressible
+from edgec.lowering.openvino.quant_scheme import OPENVINO_SCHEME
 from edgec.lowering.openvino.runner import OpenvinoRunner
 from edgec.lowering.openvino.runtime import RUNTIME
 from edgec.lowering.openvino.table import OPENVINO
@@ -21,6 +22,10 @@ def _load(path: Path, threads: int) -> Runner:
     return OpenvinoRunner(path, threads)
 
 
+def _load_with(path: Path, threads: int, options: Options) -> Runner:
+    return OpenvinoRunner(path, threads, **options)
+
+
 OPENVINO_TARGET = register(
     Target(
         name="openvino",
@@ -34,6 +39,9 @@ OPENVINO_TARGET = register(
         runtime=RUNTIME,
         load=_load,
         precisions=("fp32", "fp16"),
+        scheme=OPENVINO_SCHEME,
         option_names=("precision",),
+        load_with=_load_with,
+        runtime_options=("device", "hint"),
     )
 )

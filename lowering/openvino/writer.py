@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from edgec.ir import (
+    Array,
     Constant,
     DType,
     Error,
@@ -20,6 +21,7 @@ from edgec.ir import (
     Value,
     dtypes,
 )
+from edgec.lowering.openvino.axes import layouts_of
 from edgec.lowering.openvino.runtime import RUNTIME, openvino, opset
 from edgec.lowering.openvino.table import OPENVINO, Output
 
@@ -27,7 +29,14 @@ TYPE_NAMES: Mapping[DType, str] = {
     **{dtype: dtype.name for dtype in (dtypes.f32, dtypes.f16, dtypes.i8, dtypes.i16, dtypes.i32,
                                        dtypes.i64, dtypes.u8, dtypes.u16, dtypes.u32)},
     dtypes.boolean: "boolean",
+    dtypes.i4: "i4",
+    dtypes.u4: "u4",
 }  # fmt: skip
+
+
+PACKED = (dtypes.i4, dtypes.u4)  # element types that constants may have, and nothing else
+Axes: TypeAlias = Mapping[int, int]
+NO_AXES: Axes = {}
 
 
 class Writer:
@@ -59,7 +68,16 @@ class Writer:
     def const(self, data: Any, dtype: DType | None = None) -> Output:
         """A constant."""
         array = np.asarray(data, dtype=dtype.numpy if dtype else None)
+        packed = next((held for held in PACKED if held.numpy == array.dtype), None)
+        if packed is not None:
+            return packed_constant(array, packed)
         return self.ops.constant(np.asarray(array, order="C"))
+
+    def named(self, data: Array, hint: str) -> Output:
+        """A constant under its own name."""
+        node = self.const(data)
+        self._settle(node, hint or "const")
+        return node
 
     def ints(self, values: Sequence[int]) -> Output:
         """A 1-D i64 constant."""
@@ -81,17 +99,30 @@ class Writer:
 
     # -- graphs ---------------------------------------------------------------------------------
 
-    def model(self, graph: Graph) -> Any:
-        """The graph and everything nested in it."""
+    def model(self, graph: Graph, cut: Axes = NO_AXES, stacked: Axes = NO_AXES) -> Any:
+        """The graph and everything nested in it.
+
+        Args:
+            cut: for the inputs that are slices the axis along which a loop cuts them; there the
+                parameter has one element.
+            stacked: for the outputs that a loop stacks the axis for that.
+        """
         for name in (*graph.input_names, *graph.output_names) if self._outer is None else ():
             self._tensor_names[name] = 0
-        parameters = [self._parameter(value, value.hint) for value in graph.inputs]
-        for value, parameter in zip(graph.inputs, parameters, strict=True):
-            self._outputs[value] = parameter.output(0)
+        parameters = [
+            self._parameter(value, value.hint, cut.get(index))
+            for index, value in enumerate(graph.inputs)
+        ]
+        for index, (value, parameter) in enumerate(zip(graph.inputs, parameters, strict=True)):
+            whole = parameter.output(0)
+            axis = cut.get(index)
+            self._outputs[value] = (
+                whole if axis is None else self.ops.squeeze(whole, self.ints([axis])).output(0)
+            )
         names = self._names_of_outputs(graph)
         for op in graph.ops:
             self._write(op, names)
-        results = self._results(graph)
+        results = self._results(graph, stacked)
         return openvino().Model(results, [*parameters, *self.captured.values()], graph.name)
 
     def _write(self, op: Op, names: Mapping[Value, str]) -> None:
@@ -118,13 +149,15 @@ class Writer:
             return {}
         return dict(reversed([*zip(graph.outputs, graph.output_names, strict=True)]))
 
-    def _results(self, graph: Graph) -> list[Any]:
+    def _results(self, graph: Graph, stacked: Axes) -> list[Any]:
         names = graph.output_names or ("",) * len(graph.outputs)
         taken = {_key(self[value]) for value in graph.inputs}
         results = []
-        for value, name in zip(graph.outputs, names, strict=True):
+        for index, (value, name) in enumerate(zip(graph.outputs, names, strict=True)):
             source = self[value]
-            if _key(source) in taken or isinstance(value, Constant):
+            if index in stacked:
+                source = self.ops.unsqueeze(source, self.ints([stacked[index]])).output(0)
+            elif _key(source) in taken or isinstance(value, Constant):
                 source = self._copy(source, value, name)
             taken.add(_key(source))
             result = self.ops.result(source)
@@ -144,17 +177,18 @@ class Writer:
 
     def _source(self, value: Value) -> Output:
         if isinstance(value, Constant):
-            node = self.const(value.array)
-            self._settle(node, value.hint or "const")
-            return node.output(0)
+            return self.named(value.array, value.hint).output(0)
         if self._outer is None:
             raise AssertionError(f"{value} is used before it is computed")
         node = self._parameter(value, value.hint or "captured")
         self.captured[value] = node
         return node.output(0)
 
-    def _parameter(self, value: Value, name: str) -> Any:
-        node = self.ops.parameter(partial_shape(value.type), openvino_type(value.type.dtype))
+    def _parameter(self, value: Value, name: str, cut: int | None = None) -> Any:
+        type = value.type
+        if cut is not None:
+            type = type.with_dims((*type.dims[:cut], 1, *type.dims[cut:]))
+        node = self.ops.parameter(partial_shape(type), openvino_type(type.dtype))
         self._settle(node, name or "in")
         if self._outer is None:
             node.output(0).get_tensor().set_names({name})
@@ -193,6 +227,16 @@ class Writer:
         return name
 
 
+def packed_constant(array: Array, dtype: DType) -> Output:
+    """A constant of elements of four bits, two to a byte, the first in the lower half."""
+    ov = openvino()
+    halves = array.reshape(-1).astype(np.int8).view(np.uint8) & 15
+    pairs = np.pad(halves, (0, halves.size % 2)).reshape(-1, 2)
+    held = (pairs[:, 0] | pairs[:, 1] << 4).astype(np.uint8)
+    tensor = ov.Tensor(held, ov.Shape(list(array.shape)), openvino_type(dtype))
+    return ov.op.Constant(tensor, shared_memory=False)
+
+
 def _key(output: Output) -> tuple[str, int]:
     return output.get_node().get_name(), output.get_index()
 
@@ -212,7 +256,12 @@ def to_model(graph: Graph) -> Any:
     """The graph as an ``openvino.Model``. Raises Error when OpenVINO is missing or refuses it."""
     RUNTIME.require()
     try:
-        return Writer().model(graph)
+        model = Writer().model(graph)
+        layouts = layouts_of(graph)
+        for value, parameter in zip(graph.inputs, model.get_parameters(), strict=True):
+            if value in layouts:
+                parameter.set_layout(openvino().Layout(layouts[value]))
+        return model
     except RuntimeError as error:
         raise Error(Kind.LOWERING, f"OpenVINO refuses the model: {error}") from error
 
@@ -232,6 +281,8 @@ def write_openvino(graph: Graph, path: Path, *, precision: str = "fp32") -> None
     if precision not in ("fp32", "fp16"):
         raise Error(Kind.USAGE, f"precision is fp32 or fp16, found {precision!r}")
     model = to_model(graph)
+    for key, text in sorted(graph.metadata.items()):
+        model.set_rt_info(text, [key])
     try:
         openvino().save_model(model, str(path), compress_to_fp16=precision == "fp16")
     except RuntimeError as error:

@@ -1,0 +1,20 @@
+"""What OpenVINO's CPU plugin does on integers (version 2026.4, seen in its runtime models)."""
+
+from __future__ import annotations
+
+from edgec.ir import QuantScheme, Refusal, dtypes, register_scheme
+from edgec.ir.ops import Conv, ConvTranspose, MatMul, Sigmoid, Softmax, Sub, Tanh
+from edgec.lowering.schemes import FIXED_GRIDS, roles
+
+_FLOAT = Refusal("OpenVINO computes it in floats")
+
+OPENVINO_SCHEME = register_scheme(
+    QuantScheme(
+        name="openvino",
+        activation=dtypes.u8,
+        bias=None,  # the plugin adds float biases to its 32-bit sums
+        per_channel=frozenset({Conv, ConvTranspose, MatMul}),
+        roles=roles({Sigmoid: _FLOAT, Softmax: _FLOAT, Sub: _FLOAT, Tanh: _FLOAT}),
+        fixed=FIXED_GRIDS,
+    )
+)
