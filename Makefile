@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench conformance fuzz test-large docs clean
+.PHONY: demo test check bench conformance fuzz test-large test-gpu docs clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,8 +41,14 @@ fuzz: $(STAMP)  ## random graphs, then damaged files, seed printed; SECONDS=600 
 test-large: $(STAMP)  ## models of gigabytes: needs 7 GB of disk
 	$(BIN)/python -m pytest -m large
 
-docs: $(STAMP)  ## regenerate the generated pages
+test-gpu: $(STAMP)  ## engines on this machine's GPU: golden suite, then the table of docs/tensorrt.md
+	$(BIN)/python -m pytest -m gpu -rs tests/lowering/tensorrt_gpu_test.py
+	$(BIN)/python -m edgec.tools.bench.gpu $(if $(MODELS),--models $(MODELS))
+
+docs: $(STAMP)  ## regenerate the generated pages, and build the site in build/site
 	$(BIN)/python -m edgec.tools.staledocs --write
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV) .tc build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,6 +10,8 @@ from edgec.ir import Error, Finding, Graph, Kind, parse_graph, print_graph, veri
 from edgec.kernels import Executor, compare, run
 from edgec.passes import Pass, PassManager, Pattern, Settings
 from edgec.tools.driver import Compiled, compile, load, optimize, save
+from edgec.tools.plugins import load_installed as load_plugins
+from edgec.tools.scores import accuracy
 
 __version__ = "0.1.0"
 
@@ -25,9 +27,11 @@ __all__ = [
     "Pattern",
     "Settings",
     "__version__",
+    "accuracy",
     "compare",
     "compile",
     "load",
+    "load_plugins",
     "optimize",
     "parse_graph",
     "print_graph",

@@ -8,12 +8,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edgec.ir import Array, Dim, DimError, Error, Graph, Kind, parse_dim, print_graph
-from edgec.lowering import load_samples
-from edgec.passes import Settings
+from edgec.lowering import load_samples, target_named
+from edgec.passes import Pass, Settings
 from edgec.tools import driver
+from edgec.tools.checks import CommandCheck
+from edgec.tools.images import CHANNELS, ImageInput, input_beside
 from edgec.tools.progress import tracked
 
 STANDARD = "-"
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """What every command takes. The values stand already where the command has actions of its own,
+    which must not undo them."""
+    parser.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON"
+    )
+    parser.add_argument(
+        "--load-plugin",
+        action="append",
+        default=argparse.SUPPRESS,
+        metavar="FILE.PY",
+        help="declare the passes, ops and targets of a file first",
+    )
 
 
 def add_model(parser: argparse.ArgumentParser, name: str = "model") -> None:
@@ -57,6 +74,66 @@ def add_watching(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """CMD, and how long it may take."""
+    parser.add_argument(
+        "--check",
+        metavar="CMD",
+        help="a shell command that ends with 0 for a good model; {} stands for the model's path",
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=600, metavar="S", help="seconds for one run of CMD"
+    )
+
+
+def check_of(chosen: argparse.Namespace, passes: Sequence[Pass] = ()) -> CommandCheck | None:
+    """The check of ``--check``; None when there is no such option. It gets a model of the suffix
+    that the user's has, or what ``-t`` makes of it."""
+    if not chosen.check:
+        return None
+    suffix = ".eir" if Path(chosen.model).suffix == ".eir" else ".onnx"
+    target = target_named(chosen.target) if chosen.target else None
+    return CommandCheck(chosen.check, suffix, target, chosen.timeout, passes)
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """How pictures become inputs; the TOML file beside the model says the same."""
+    group = parser.add_argument_group(
+        "pictures as data",
+        "An input is (pixel / DIVIDE - MEAN) / STD. The table [input] of a TOML file beside the "
+        "model, named like it, may hold the same: size, mean, std, divide, channels, layout, fit.",
+    )
+    group.add_argument("--image-size", type=_sizes, metavar="HxW", help="default: the model's")
+    group.add_argument("--mean", type=_numbers, metavar="M[,M,M]", help="of 0…255, per channel")
+    group.add_argument("--std", type=_numbers, metavar="S[,S,S]", help="of 0…255, per channel")
+    group.add_argument(
+        "--divide", type=float, help="pixels by this first; 255 where mean and std are of 0…1"
+    )
+    group.add_argument("--channels", choices=sorted(CHANNELS), help="their order (default: rgb)")
+
+
+def images_of(chosen: argparse.Namespace, model: str) -> ImageInput:
+    """How pictures become inputs, from ``add_images``' arguments and the file beside the model."""
+    return input_beside(
+        None if model == STANDARD else Path(model),
+        {
+            "size": chosen.image_size,
+            "mean": chosen.mean,
+            "std": chosen.std,
+            "divide": chosen.divide,
+            "channels": chosen.channels,
+        },
+    )
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("x"))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
 def natural(text: str) -> int:
     """A number of 0 or more, for argparse."""
     found = int(text)
@@ -74,6 +151,7 @@ def settings_of(chosen: argparse.Namespace, graph: Graph) -> Settings:
         rewrite_limit=chosen.rewrite_limit,
         save_ir=Path(chosen.save_ir) if getattr(chosen, "save_ir", None) else None,
         repro=Path("repro.eir"),
+        progress=tracked,
     )
 
 

@@ -15,6 +15,8 @@ from typing import NoReturn
 
 from edgec.ir import Error, Kind
 from edgec.lowering import TARGETS
+from edgec.tools import plugins
+from edgec.tools.arguments import add_common
 from edgec.tools.commands import COMMANDS
 
 OUT_OF_MEMORY = "not enough memory for this model on this machine"
@@ -22,32 +24,42 @@ OUT_OF_MEMORY = "not enough memory for this model on this machine"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the driver; returns the exit code."""
-    parser = make_parser()
+    for warning in plugins.load_installed():
+        print(f"warning: {warning}", file=sys.stderr)
+    given = _spelled_out(arguments)
+    as_json = "--json" in given
     try:
-        chosen = parser.parse_args(_spelled_out(arguments))
-    except SystemExit as stop:  # argparse's way to say that --help was printed, or a usage error
-        return int(stop.code or 0)
-    if not hasattr(chosen, "run"):
-        parser.print_help()
-        return Kind.USAGE.exit_code
-    try:
-        code: int = chosen.run(chosen)
-        sys.stdout.flush()
-        return code
+        return _run(given)
     except Error as error:
-        return _report(error, as_json=chosen.json)
+        return _report(error, as_json=as_json)
     except MemoryError:
-        return _report(Error(Kind.READ, OUT_OF_MEMORY), as_json=chosen.json)
+        return _report(Error(Kind.READ, OUT_OF_MEMORY), as_json=as_json)
     except BrokenPipeError:
         # The reader of our output went away (head, less): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _report(Error(Kind.READ, what), as_json=chosen.json)
+        return _report(Error(Kind.READ, what), as_json=as_json)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _run(given: Sequence[str]) -> int:
+    parser = make_parser(given)
+    try:
+        chosen = parser.parse_args(given)
+    except SystemExit as stop:  # argparse's way to say that --help was printed, or a usage error
+        return int(stop.code or 0)
+    if not hasattr(chosen, "run"):
+        parser.print_help()
+        return Kind.USAGE.exit_code
+    for path in chosen.load_plugin:
+        plugins.load_file(Path(path))
+    code: int = chosen.run(chosen)
+    sys.stdout.flush()
+    return code
 
 
 def _spelled_out(arguments: Sequence[str] | None) -> list[str]:
@@ -67,14 +79,19 @@ def _target_by_suffix(output: str) -> list[str]:
     return ["-t", matching[0]] if matching else []
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of the whole command line; ``given`` may name a file that sets its defaults.
+
+    Raises:
+        Error: that file does not read.
+    """
     parser = _Parser(
         prog="edgec",
         usage="%(prog)s COMMAND …  |  %(prog)s IN.onnx OUT",
         description="Compile a trained network for small hardware, and prove the result. "
         "IN OUT alone compiles for the target that OUT's suffix names.",
-        epilog="edgec COMMAND --help shows each command's options and examples.",
+        epilog="edgec COMMAND --help shows each command's options and examples. What error[E003] "
+        "and others mean: docs/errors/.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
@@ -86,9 +103,11 @@ def make_parser() -> argparse.ArgumentParser:
             epilog=f"examples:\n{command.EXAMPLES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        sub.add_argument("--json", action="store_true", help="print the result as JSON")
+        add_common(sub)
         command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+        if given[:1] == [command.NAME] and hasattr(command, "configure"):
+            command.configure(sub, given)
+        sub.set_defaults(run=command.run, json=False, load_plugin=[])
     return parser
 
 
@@ -108,12 +127,13 @@ def _report(error: Error, *, as_json: bool) -> int:
         ]
         content = {
             "error": error.kind.value,
+            "code": error.kind.code,
             "message": error.message,
             "findings": findings,
             "instead": error.instead,
         }
         print(json.dumps(content, indent=2))
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error[{error.kind.code}]: {error}", file=sys.stderr)
     return error.exit_code
 
 

@@ -9,17 +9,61 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import Array, Dim, Error, Finding, Graph, Kind, load_text, parse_graph, save_text
-from edgec.lowering import Verification, check_artifact, legalize, target_named
+from edgec.ir import (
+    Array,
+    Dim,
+    Error,
+    Finding,
+    Graph,
+    Kind,
+    dtypes,
+    load_text,
+    parse_graph,
+    save_text,
+)
+from edgec.kernels import Dataset
+from edgec.lowering import (
+    Runner,
+    Target,
+    Verification,
+    check_artifact,
+    check_lossy,
+    legalize,
+    target_named,
+)
 from edgec.lowering.onnx import read_onnx, write_onnx
 from edgec.lowering.registry import ONNX
-from edgec.passes import Pass, PassManager, PassReport, Settings, parse_pipeline
+from edgec.passes import (
+    Layout,
+    Lossy,
+    Pass,
+    PassManager,
+    PassReport,
+    Preprocess,
+    Preset,
+    Settings,
+    is_quantized,
+    needs_no_data,
+    parse_pipeline,
+    pipeline_text,
+    preset_named,
+    with_preset,
+)
+from edgec.tools import devices as devices  # passes find them by name
+from edgec.tools import provenance
+from edgec.tools.data_sources import Source, data_of
+from edgec.tools.images import ImageInput
 from edgec.tools.pinning import pinned
+from edgec.tools.preprocessing import with_preprocessing
+from edgec.tools.quant_report import Before, QuantReport
+
+VERIFIED_SAMPLES = 8  # of the calibration data, for the check when nothing else is given
 
 Shapes = Mapping[str, Sequence["Dim | str"]]
 
@@ -35,7 +79,8 @@ class Compiled:
         size: their bytes together.
         reports: one per pass.
         verification: the golden check, when it was asked for.
-        seconds: by stage: read, optimize, write, verify.
+        report: what quantization cost, layer by layer, when it was asked for.
+        seconds: by stage: read, optimize, write, verify, report.
     """
 
     graph: Graph
@@ -44,6 +89,7 @@ class Compiled:
     size: int
     reports: Sequence[PassReport]
     verification: Verification | None
+    report: QuantReport | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -63,6 +109,17 @@ def load(
     Raises:
         Error: the file cannot be read, or holds what edgec cannot read; one finding per node.
     """
+    graph = _read(source, input_shapes, constants)
+    where = source if isinstance(source, bytes) else Path(source)
+    provenance.remember(graph, where, input_shapes or {})
+    return graph
+
+
+def _read(
+    source: str | os.PathLike[str] | bytes,
+    input_shapes: Shapes | None,
+    constants: Mapping[str, Any] | None,
+) -> Graph:
     if isinstance(source, bytes):
         if source.lstrip()[:6] in (b"graph ", b"graph(") or source.lstrip()[:1] == b"#":
             return _settled(
@@ -116,8 +173,14 @@ def compile(
     target: str = ONNX.name,
     output: str | os.PathLike[str] | None = None,
     *,
+    precision: str = "fp32",
+    calibration: Source | None = None,
+    images: ImageInput | None = None,
+    score: Callable[[Graph], float] | None = None,
+    preprocess: str | Preprocess | Sequence[str | Preprocess] = (),
     pipeline: str | Sequence[Pass] | None = None,
     verify: bool = False,
+    report: bool = False,
     samples: Iterable[Mapping[str, Array]] | None = None,
     settings: Settings | None = None,
     options: Mapping[str, Any] | None = None,
@@ -132,8 +195,20 @@ def compile(
         graph: as ``load`` returns it.
         target: one of ``edgec targets``.
         output: path of the artifact; beside the current folder under the model's name when None.
+        precision: one of ``edgec.passes.PRESETS``, such as 'int8' or 'int8-mixed{max_drop=0.5%}'.
+        calibration: what integers are chosen from: a folder of pictures, an .npz, 'random', or
+            samples (mappings of input names to arrays) as any iterable. A model that carries
+            ranges, or quantization of its own, needs none.
+        images: how pictures become inputs, where ``calibration`` holds some.
+        score: what ``int8-mixed`` keeps, in per cent and more is better: accuracy on your own data,
+            for example (``edgec.accuracy`` makes one of labelled samples).
+        preprocess: what the artifact does to its inputs first, as in
+            'mean=127,scale=128,layout=nhwc,dtype=u8'; one for each input. Calibration data and
+            samples are raw then, as the artifact takes them.
         pipeline: a pipeline's text or passes; the target's own when None.
-        samples: sets of inputs for the check; seeded random ones when None.
+        report: also measure what each quantized layer costs (``Compiled.report``).
+        samples: sets of inputs for the check; some of the calibration data, or seeded random ones,
+            when None.
         options: of the target's writer.
 
     Raises:
@@ -144,24 +219,116 @@ def compile(
     path = Path(output) if output is not None else Path(f"{graph.name}{to.suffix}")
     if verify:
         to.runtime.require()
+    preset, options = _preset(to, precision, options or {})
+    graph, images = with_preprocessing(graph, preprocess, images)
+    data = None if calibration is None else data_of(calibration, graph, images)
+    if data is None and preset.takes_data and (preset.must_run or not needs_no_data(graph)):
+        raise Error(
+            Kind.CALIBRATION,
+            f"--precision {precision} chooses integers from typical inputs, and none were given",
+            instead="--calibration DIR|X.npz, or --calibration random to try without any",
+        )
+    settings = settings or Settings()
+    settings = replace(settings, data=data or settings.data, score=score or settings.score)
+    passes = _passes(to, preset, pipeline, options, None if is_quantized(graph) else data)
     seconds: dict[str, float] = {}
     lowered = graph.clone()
+    before = Before(passes) if report else None
+    if before is not None:
+        settings = replace(settings, watch=before)
     with _timed(seconds, "optimize"):
-        chosen = pipeline if pipeline is not None else to.pipeline
-        reports = optimize(lowered, chosen, settings, pristine=graph)
+        reports = optimize(lowered, passes, settings, pristine=graph)
         legalize(lowered, to)
+    found = None
+    if before is not None:
+        with _timed(seconds, "report"):
+            found = before.report(reports, data, settings.progress)
+    provenance.stamp(
+        lowered,
+        graph,
+        target=to.name,
+        pipeline=_asked(to.pipeline if pipeline is None else pipeline),
+        precision=precision,
+        calibration=calibration,
+        options=options,
+    )
     verification = None
     with staged(path) as stage:
         with _timed(seconds, "write"):
-            to.write(lowered, stage, options or {})
+            to.write(lowered, stage, options)
         sizes = {made.name: made.stat().st_size for made in sorted(stage.parent.iterdir())}
         if verify:
+            if samples is None and data is not None:
+                samples = islice(data, VERIFIED_SAMPLES)
             with _timed(seconds, "verify"):
                 runner = to.load(stage, threads)
-                verification = check_artifact(graph, runner, samples=samples, threads=threads)
+                gave_up = any(
+                    one.changed and isinstance(done.promise, Lossy)
+                    for one, done in zip(reports, passes, strict=True)
+                )
+                verification = _checked(graph, lowered, gave_up, options, runner, samples, threads)
             if not verification.ok:
                 raise mismatch(verification, path)
-    return Compiled(lowered, path, list(sizes), sum(sizes.values()), reports, verification, seconds)
+    return Compiled(
+        lowered, path, list(sizes), sum(sizes.values()), reports, verification, found, seconds
+    )
+
+
+def _asked(pipeline: str | Sequence[Pass]) -> str:
+    """The passes that were asked for, named pipelines spelled out."""
+    passes = parse_pipeline(pipeline) if isinstance(pipeline, str) else pipeline
+    return pipeline_text(list(passes))
+
+
+def _preset(
+    to: Target, precision: str, options: Mapping[str, Any]
+) -> tuple[Preset, Mapping[str, Any]]:
+    """The passes of a precision, and the writer's options: some writers narrow weights
+    themselves, which leaves the graph as it is."""
+    preset = preset_named(precision)
+    if precision == "fp16" and precision in to.precisions and "precision" in to.option_names:
+        return preset_named("fp32"), {**options, "precision": precision}
+    return preset, options
+
+
+def _passes(
+    to: Target,
+    preset: Preset,
+    pipeline: str | Sequence[Pass] | None,
+    options: Mapping[str, Any],
+    repair_on: Dataset | None,
+) -> list[Pass]:
+    """The target's passes, or the user's own, with those of the precision among them."""
+    chosen = to.pipeline if pipeline is None else pipeline
+    listed = parse_pipeline(chosen) if isinstance(chosen, str) else chosen
+    passes = with_preset(listed, preset, to.scheme, to.name, repair_on)
+    return [_with_layouts(one, to, options) for one in passes]
+
+
+def _with_layouts(one: Pass, to: Target, options: Mapping[str, Any]) -> Pass:
+    """The layout pass with what the target says of layouts, and what the user wants at the edges;
+    any other pass as it is."""
+    if not isinstance(one, Layout):
+        return one
+    io = "free" if options.get("io_layout", "nchw") != "nchw" else one.io
+    return replace(one, costs=one.costs or to.layouts, io=io)
+
+
+def _checked(
+    graph: Graph,
+    lowered: Graph,
+    gave_up: bool,
+    options: Mapping[str, Any],
+    runner: Runner,
+    samples: Iterable[Mapping[str, Array]] | None,
+    threads: int,
+) -> Verification:
+    """The golden check that fits what was done: float models compute what they did, to their own
+    rounding; what gave up precision is held to what was written, and reported against the model."""
+    stored = dtypes.f16 if options.get("precision") == "fp16" else None
+    if stored is None and not gave_up:
+        return check_artifact(graph, runner, samples=samples, threads=threads)
+    return check_lossy(graph, lowered, runner, samples=samples, stored=stored, threads=threads)
 
 
 def mismatch(verification: Verification, path: Path) -> Error:
@@ -173,7 +340,8 @@ def mismatch(verification: Verification, path: Path) -> Error:
         Kind.MISMATCH,
         f"{path} does not compute what the model does",
         findings,
-        instead="edgec opt … --check-numerics names the pass; edgec verify --per-layer the layer",
+        instead="edgec bisect -t TARGET names the rewrite or write rule, edgec verify --per-layer "
+        "the layer",
     )
 
 

@@ -49,8 +49,8 @@ class Row:
 
 
 def tables() -> Sequence[RuleTable[Any]]:
-    """Every table, kernels first."""
-    return (KERNELS, *(target.rules for target in TARGETS.values()))
+    """Every table, kernels first; targets that write the same files share one."""
+    return tuple(dict.fromkeys((KERNELS, *(target.rules for target in TARGETS.values()))))
 
 
 def table_names() -> tuple[str, ...]:

@@ -20,7 +20,9 @@ def make_links(root: Path) -> Path:
     package = tree / "edgec"
     package.mkdir(parents=True, exist_ok=True)
     sources = {folder: root / folder for folder in FOLDERS}
-    sources |= {path.name: path for path in (root / "edgec").iterdir() if path.suffix}
+    sources |= {
+        path.name: path for path in (root / "edgec").iterdir() if path.name != "__pycache__"
+    }
     for stale in package.iterdir():
         if stale.is_symlink():
             stale.unlink()

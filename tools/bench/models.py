@@ -69,7 +69,7 @@ def _optimized(
 
 def _latencies(made: Mapping[str, onnx.ModelProto], rounds: int) -> dict[str, Timing]:
     graph = read_onnx(made["original"])
-    feed = seeded_inputs(graph, shapes=_bench_shapes(graph))
+    feed = seeded_inputs(graph, shapes=bench_shapes(graph))
     runners = {name: OnnxRunner(model) for name, model in made.items()}
     runners["original again"] = OnnxRunner(made["original"])  # the null control
     calls = {name: _call(runner, feed) for name, runner in runners.items()}
@@ -84,7 +84,7 @@ def _call(runner: OnnxRunner, feed: Mapping[str, Array]) -> Callable[[], object]
     return lambda: runner.session.run(None, inputs)
 
 
-def _bench_shapes(graph: Graph) -> dict[str, int]:
+def bench_shapes(graph: Graph) -> dict[str, int]:
     """Symbolic spatial dims are 320 (a detector's page), batch is 1."""
     found: dict[str, int] = {}
     for value in graph.inputs:
@@ -108,7 +108,7 @@ def kernel_row(path: Path, rounds: int) -> KernelRow:
     from onnx.reference import ReferenceEvaluator
 
     graph = driver.load(path)
-    feed = seeded_inputs(graph, shapes=_bench_shapes(graph))
+    feed = seeded_inputs(graph, shapes=bench_shapes(graph))
     driver.optimize(graph, "O2")
     executor = Executor(graph)
     runner = OnnxRunner(path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from edgec.lowering import TARGETS
+from edgec.lowering import TARGETS, Target
+from edgec.passes import PRESETS
 from edgec.tools import report
 
 NAME = "targets"
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     rows = [
-        (t.name, t.suffix, ", ".join(t.precisions), t.pipeline, t.runtime.module,
+        (t.name, t.suffix, ", ".join(_precisions(t)), t.pipeline, t.runtime.module,
          "yes" if t.runtime.is_installed else f"no: pip install 'edgec[{t.runtime.extra}]'",
          t.summary)
         for t in TARGETS.values()
@@ -30,3 +31,9 @@ def run(chosen: argparse.Namespace) -> int:
     else:
         report.print_table(columns, rows)
     return 0
+
+
+def _precisions(target: Target) -> list[str]:
+    """Those that its writer knows, and integers where it has a scheme."""
+    integers = [p.name for p in PRESETS.values() if p.takes_scheme and target.scheme]
+    return list(dict.fromkeys([*target.precisions, *integers]))

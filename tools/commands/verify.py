@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edgec.ir import Error, Kind
-from edgec.lowering import TARGETS, Target, Verification, check_artifact
+from edgec.lowering import TARGETS, Partitioned, Target, Verification, check_artifact
 from edgec.tools import report
 from edgec.tools.arguments import add_model, load_model, natural, samples_of
 from edgec.tools.progress import compiling_kernels
@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name the first layer that the runtime computes differently",
     )
     parser.add_argument("--threads", type=natural, default=1)
+    parser.add_argument(
+        "--device", help="where it runs: CPU, GPU, NPU, AUTO or HETERO:GPU,CPU (openvino)"
+    )
+    parser.add_argument(
+        "--hint", choices=("latency", "throughput"), help="what the runtime aims at (openvino)"
+    )
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -40,10 +46,13 @@ def run(chosen: argparse.Namespace) -> int:
     target.runtime.require()
     graph = load_model(chosen.model, chosen.input_shape)
     samples = samples_of(chosen, graph)
+    given = {"device": chosen.device, "hint": chosen.hint}
+    options = {name: value for name, value in given.items() if value is not None}
+    runner = target.loaded(artifact, chosen.threads, options)
     with compiling_kernels():
         found = check_artifact(
             graph,
-            target.load(artifact, chosen.threads),
+            runner,
             samples=samples,
             per_layer=chosen.per_layer,
             threads=chosen.threads,
@@ -52,6 +61,9 @@ def run(chosen: argparse.Namespace) -> int:
         report.print_json(found.as_json())
     else:
         _print(found, chosen.per_layer)
+        if isinstance(runner, Partitioned) and chosen.device:
+            for name, count in runner.partition().items():
+                print(f"{count} operators run on {name}")
     return 0 if found.ok else Kind.MISMATCH.exit_code
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from edgec.ir import Effect, Op, Return, op_classes
+from edgec.ir import Effect, Op, Refusal, Return, op_classes
 from edgec.ir import ops as declared
+from edgec.lowering.registry import ONNX
 
+# What is drawn is also written as ONNX and read again.
 CLASSES: tuple[type[Op], ...] = tuple(
-    cls for cls in op_classes().values() if cls is not Return and not cls.has(Effect)
+    cls
+    for cls in op_classes().values()
+    if cls is not Return and not cls.has(Effect) and not isinstance(ONNX.rules.get(cls), Refusal)
 )
 
 # What networks are made of, and the passes look for: drawn more often than the rest.

@@ -14,12 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from edgec.ir import (
-    Effect,
     Error,
     Graph,
     Kind,
-    Return,
-    op_classes,
     parse_graph,
     print_graph,
     sample_graph,
@@ -27,6 +24,7 @@ from edgec.ir import (
 )
 from edgec.lowering.onnx import READERS, read_onnx, to_model, write_onnx
 from edgec.tools import driver
+from edgec.tools.fuzz.classes import CLASSES
 from edgec.tools.fuzz.compose import random_graph
 from edgec.tools.fuzz.damage import damaged_bytes, damaged_message, damaged_text
 from edgec.tools.fuzz.worker import Result, results
@@ -160,10 +158,9 @@ def _read(content: bytes, suffix: str) -> Graph:
 def sources(models: Path | None) -> list[Source]:
     """Sound files: every op's samples, random graphs, both as ONNX and as text; real models."""
     found: list[Source] = []
-    for cls in op_classes().values():
-        if cls is not Return and not cls.has(Effect):
-            for seed in range(3):
-                found += _both(cls.op_name, sample_graph(cls, seed)[0], 1.0)
+    for cls in CLASSES:
+        for seed in range(3):
+            found += _both(cls.op_name, sample_graph(cls, seed)[0], 1.0)
     for seed in range(60):
         found += _both(f"random {seed}", random_graph(seed).graph, 3.0)
     paths = sorted(models.glob("*.onnx")) if models else []

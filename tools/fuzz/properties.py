@@ -20,7 +20,9 @@ from edgec.tools.fuzz.sensitivity import movements
 USELESS = 0.005
 
 KEEPING = tuple(sorted(
-    name for name, cls in pass_classes().items() if isinstance(cls.promise, (Exact, Close))
+    name
+    for name, cls in pass_classes().items()
+    if isinstance(cls.promise, (Exact, Close)) and not cls.reads_data
 ))  # fmt: skip
 LEVELS = ("O1", "O2")
 
