@@ -2,9 +2,11 @@
 
 from edgec.ir import dtypes
 from edgec.ir.builder import Builder
+from edgec.ir.canonical import canonical_hash
 from edgec.ir.cloning import clone_op
 from edgec.ir.collector import collector_paused
 from edgec.ir.contents import Contents, as_contents, contents, known_ints
+from edgec.ir.device import DeviceProfile, device_named, register_device_source
 from edgec.ir.diagnostics import Error, Finding, Kind
 from edgec.ir.dims import (
     ANY,
@@ -41,6 +43,14 @@ from edgec.ir.op import (
 )
 from edgec.ir.parser import parse_graph
 from edgec.ir.printer import print_graph, print_op
+from edgec.ir.quant_scheme import (
+    Grid,
+    QuantScheme,
+    Role,
+    RoleRule,
+    register_scheme,
+    scheme_named,
+)
 from edgec.ir.rewriter import IllegalRewrite, Listener, Rewriter
 from edgec.ir.sampling import Sampler, sample_graph
 from edgec.ir.storage import load_text, save_text, write_atomically, write_together
@@ -70,6 +80,7 @@ __all__ = [
     "Constant",
     "Contents",
     "DType",
+    "DeviceProfile",
     "Dim",
     "DimError",
     "DimExpr",
@@ -80,6 +91,7 @@ __all__ = [
     "Finding",
     "Floats",
     "Graph",
+    "Grid",
     "Idempotent",
     "IllegalRewrite",
     "Ints",
@@ -93,10 +105,13 @@ __all__ = [
     "Op",
     "OpError",
     "Quant",
+    "QuantScheme",
     "Range",
     "Refusal",
     "Return",
     "Rewriter",
+    "Role",
+    "RoleRule",
     "RuleTable",
     "Sampler",
     "Strs",
@@ -111,10 +126,12 @@ __all__ = [
     "as_contents",
     "attr",
     "broadcast_dim",
+    "canonical_hash",
     "clone_op",
     "collector_paused",
     "contents",
     "could_equal",
+    "device_named",
     "dim_max",
     "dim_min",
     "dtypes",
@@ -128,8 +145,11 @@ __all__ = [
     "pieces",
     "print_graph",
     "print_op",
+    "register_device_source",
+    "register_scheme",
     "sample_graph",
     "save_text",
+    "scheme_named",
     "solve",
     "substitute",
     "symbol",

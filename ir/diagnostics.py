@@ -8,7 +8,8 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What failed. The driver derives its exit code from it (see ``exit_code``)."""
+    """What failed. The driver derives its exit code from it (see ``exit_code``), and its error code
+    from the order here: new kinds come last."""
 
     READ = "read"
     VERIFY = "verify"
@@ -19,6 +20,11 @@ class Kind(Enum):
     MISMATCH = "mismatch"
     USAGE = "usage"
     PASS = "pass"
+
+    @property
+    def code(self) -> str:
+        """As in ``error[E003]``; ``docs/errors/E003.md`` says more about it."""
+        return f"E{1 + list(Kind).index(self):03}"
 
     @property
     def exit_code(self) -> int:

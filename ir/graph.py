@@ -214,6 +214,12 @@ class Graph:
         self._touch()
         return value
 
+    def _exchange_input(self, old: Value, type: TensorType) -> Value:
+        value = Value(self._named(type), index=old.index, hint=old.hint, owner=self)
+        self.inputs[old.index] = value
+        self._touch()
+        return value
+
     def _link(self, op: Op, before: Op | None) -> None:
         """Insert ``op`` before that op (at the end for None) and register what it uses."""
         assert op.graph is None, "an op is linked twice"

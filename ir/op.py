@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, dataclass_t
 
 from edgec.ir.dims import DimExpr
 from edgec.ir.dtypes import DType
-from edgec.ir.traits import Trait
+from edgec.ir.traits import Movement, Trait
 from edgec.ir.types import TensorType
 from edgec.ir.value import Value
 
@@ -206,8 +206,11 @@ class Op:
         return None
 
     def work(self) -> Work:
-        """What one execution costs; symbolic dims count as 1."""
+        """What one execution costs; symbolic dims count as 1. An op that moves elements reads those
+        that it writes, however large its operand is."""
         touched = [v.type.nbytes() for v in (*self.present_operands, *self.results)]
+        if self.has(Movement):
+            touched[0] = min(touched[0], sum(r.type.nbytes() for r in self.results))
         return Work(flops=sum(r.type.elements() for r in self.results), bytes=sum(touched))
 
     @classmethod

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from edgec.ir.graph import Graph, Return
 from edgec.ir.op import Op
 from edgec.ir.types import TensorType
-from edgec.ir.value import Constant, Value
+from edgec.ir.value import Constant, Range, Value
 from edgec.ir.weight import Array, Weight
 
 OpT = TypeVar("OpT", bound=Op)
@@ -73,8 +73,18 @@ class Rewriter:
         """A new constant value."""
         return Constant(data, hint=hint)
 
+    def record_range(self, value: Value, range: Range | None) -> None:
+        """Say which numbers a value takes; None forgets it."""
+        value.range = range
+        self.graph._touch()
+
     def add_input(self, hint: str, type: TensorType) -> Value:
         return self.graph._add_input(hint, type)
+
+    def exchange_input(self, old: Value, type: TensorType) -> Value:
+        """A new input in the place and under the name of ``old``, which is an input no more: the
+        caller gives its readers another value before the graph is used."""
+        return self.graph._exchange_input(old, type)
 
     def finish(self, values: Sequence[Value], names: Sequence[str] = ()) -> None:
         """Close a graph under construction with its outputs."""
@@ -203,6 +213,13 @@ class Rewriter:
         if self._listener and value.producer is not None:
             self._listener.changed(value.producer)
 
+    def rename(self, value: Value, like: Value | None) -> None:
+        """Give a value that holds other numbers now the name and the range of the value that had
+        them, or none."""
+        value.hint = "" if like is None else like.hint
+        value.range = None if like is None else like.range
+        self.graph._touch()
+
     def move_into(self, op: Op, anchor: Op) -> None:
         """Move an op before ``anchor``, possibly out of a region into a graph around it."""
         assert op.graph is not None, "an erased op is moved"
@@ -236,7 +253,7 @@ class Rewriter:
     def _inherit(self, old: Value, new: Value) -> None:
         """What was made to take a value's place takes its name too: a name always stands for the
         same numbers, so that layers can be compared by it before and after. So does a range."""
-        if new.producer is None or new.is_used:
+        if new.producer is None or (new.is_used and new.hint):
             return
         new.hint = old.hint or new.hint
         new.range = old.range or new.range
@@ -257,8 +274,13 @@ def _forget_contents(op: Op) -> None:
                 pending.extend(result.users)
 
 
+MOST_LOCATIONS = 64  # of one op; a chain of a hundred thousand merged ops still names both its ends
+
+
 def merged(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    """Both location lists without repetition, in order."""
+    """Both location lists without repetition, in order; of a long one its beginning and its end."""
     if not second or first == second:
         return first
-    return tuple(dict.fromkeys(first + second))
+    found = tuple(dict.fromkeys(first + second))
+    half = MOST_LOCATIONS // 2
+    return found if len(found) <= MOST_LOCATIONS else found[:half] + found[-half:]

@@ -8,33 +8,65 @@ from edgec.kernels.compare import (
     tolerance_for,
     tolerance_for_path,
 )
+from edgec.kernels.dataset import (
+    Dataset,
+    InMemory,
+    Sample,
+    Spooled,
+    Streamed,
+    dataset_of,
+    random_dataset,
+)
 from edgec.kernels.executor import Executor, Tap, run
+from edgec.kernels.histogram import Histogram
 from edgec.kernels.inputs import default_shapes, seeded_inputs
 from edgec.kernels.judge import MOVEMENTS, Judge, Mover, distance, is_bounded
-from edgec.kernels.planner import Plan, Slot, plan_buffers
+from edgec.kernels.liveness import SHARING, Memory, bytes_of, reads_of, shape_of
+from edgec.kernels.packing import Block, pack
+from edgec.kernels.planner import Plan, Slot, peak_of, plan_buffers
+from edgec.kernels.stepwise import Stepwise
 from edgec.kernels.table import KERNELS, Kernel
 from edgec.kernels.tolerance import tolerance_of
+from edgec.kernels.views import Contents
 
 __all__ = [
     "EXACT",
     "KERNELS",
     "MOVEMENTS",
+    "SHARING",
+    "Block",
     "Comparison",
+    "Contents",
+    "Dataset",
     "Executor",
+    "Histogram",
+    "InMemory",
     "Judge",
     "Kernel",
+    "Memory",
     "Mover",
     "Plan",
+    "Sample",
     "Slot",
+    "Spooled",
+    "Stepwise",
+    "Streamed",
     "Tap",
     "Tolerance",
+    "bytes_of",
     "compare",
+    "dataset_of",
     "default_shapes",
     "distance",
     "is_bounded",
+    "pack",
+    "peak_of",
     "plan_buffers",
+    "random_dataset",
+    "reads_of",
     "run",
     "seeded_inputs",
+    "shape_of",
     "tolerance_for",
     "tolerance_for_path",
     "tolerance_of",

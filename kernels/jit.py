@@ -13,11 +13,24 @@ from tempfile import TemporaryFile
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar, cast
 
+import llvmlite.binding
+import llvmlite.ir as llvm
 import numba
 import numpy as np
-from numba.core import event
+from numba.core import event, types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+__all__ = [
+    "flat_input",
+    "host_has",
+    "instructions",
+    "jit",
+    "llvm",
+    "report_compilations",
+    "scalar",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,6 +74,38 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
             pipeline_class=_DisjointArguments,
         )(function)
     return cast("Callable[P, R]", compiled)
+
+
+def instructions(emit: Callable[..., None]) -> Callable[[tuple[Any, ...]], None]:
+    """A function for compiled code whose body ``emit(builder, *arguments)`` writes in LLVM's terms.
+
+    It is called with one tuple: ``emit`` gets the address of the first element of each contiguous
+    array in it, and the number (i64) for each int.
+    """
+
+    @intrinsic
+    def function(typing: Any, arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            values = []
+            for index, type in enumerate(arguments):
+                value = builder.extract_value(given[0], index)
+                if isinstance(type, types.Array):
+                    value = context.make_array(type)(context, builder, value).data
+                values.append(value)
+            emit(builder, *values)
+            return context.get_dummy_value()
+
+        return types.void(arguments), generate
+
+    return cast("Callable[[tuple[Any, ...]], None]", function)
+
+
+@cache
+def host_has(feature: str) -> bool:
+    """True when this CPU has the feature of that name (LLVM's), and numba compiles for it."""
+    compiled_for = NUMBA.CPU_NAME
+    found = llvmlite.binding.get_host_cpu_features()
+    return compiled_for in (None, "host") and bool(found.get(feature, False))
 
 
 @cache

@@ -29,6 +29,28 @@ from edgec.ir.ops.fused import FUSED_ACTIVATIONS, check_fused
 from edgec.ir.ops.index import Gather, GatherElements, GatherNd
 from edgec.ir.ops.index_scatter import ScatterElements, ScatterNd, TensorScatter
 from edgec.ir.ops.index_select import Compress, EyeLike, NonZero, OneHot, TopK, Trilu, Unique
+from edgec.ir.ops.integer import IntegerDequantize, IntegerQuantize, IntegerRequantize
+from edgec.ir.ops.integer_arithmetic import (
+    IntegerAdd,
+    IntegerBinary,
+    IntegerMean,
+    IntegerMul,
+    IntegerSub,
+)
+from edgec.ir.ops.integer_pointwise import (
+    IntegerHardSwish,
+    IntegerLeakyRelu,
+    IntegerLookup,
+    IntegerPointwise,
+    IntegerSoftmax,
+)
+from edgec.ir.ops.integer_products import (
+    IntegerConv,
+    IntegerConvTranspose,
+    IntegerLinear,
+    IntegerMatMul,
+)
+from edgec.ir.ops.integer_windows import IntegerAvgPool, IntegerResize
 from edgec.ir.ops.linear import Det, MatMul
 from edgec.ir.ops.logic import (
     And,
@@ -181,6 +203,25 @@ __all__ = [
     "Hardmax",
     "If",
     "InstanceNorm",
+    "IntegerAdd",
+    "IntegerAvgPool",
+    "IntegerBinary",
+    "IntegerConv",
+    "IntegerConvTranspose",
+    "IntegerDequantize",
+    "IntegerHardSwish",
+    "IntegerLeakyRelu",
+    "IntegerLinear",
+    "IntegerLookup",
+    "IntegerMatMul",
+    "IntegerMean",
+    "IntegerMul",
+    "IntegerPointwise",
+    "IntegerQuantize",
+    "IntegerRequantize",
+    "IntegerResize",
+    "IntegerSoftmax",
+    "IntegerSub",
     "IsInf",
     "IsNan",
     "LayerNorm",

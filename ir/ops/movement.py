@@ -9,7 +9,7 @@ import numpy as np
 
 from edgec.ir.contents import Contents, contents
 from edgec.ir.dims import ANY, Dim, DimExpr, broadcast_dim, could_equal
-from edgec.ir.op import Dims, Ints, Op, OpError, Types, attr, operand, variadic
+from edgec.ir.op import Dims, Ints, Op, OpError, Types, Work, attr, operand, variadic
 from edgec.ir.ops.common import normalized_axis, product, require_dim, same_dtype
 from edgec.ir.ops.shape import listed_dims
 from edgec.ir.sampling import NUMERIC, Sampler
@@ -49,6 +49,9 @@ class Reshape(Op, name="move.reshape", traits=(Movement,)):
         found = contents(self.x)
         dims = self.result.type.static_dims
         return None if found is None or dims is None else found.reshape(dims)
+
+    def work(self) -> Work:
+        return Work()  # the same bytes under other dims
 
     def _dims_of_shape(self) -> tuple[Dim, ...]:
         assert self.shape is not None

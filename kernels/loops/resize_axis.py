@@ -123,7 +123,8 @@ def interpolation(axis: Axis, sampling: Sampling) -> tuple[NDArray[np.int64], Co
     if sampling.exclude_outside:
         weights = np.where((index >= 0) & (index < axis.size_in), weights, 0)
     if sampling.exclude_outside or sampling.antialias:
-        weights = weights / weights.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):  # where every sample is excluded there is no number
+            weights = weights / weights.sum(axis=1, keepdims=True)
     return np.clip(index, 0, axis.size_in - 1), weights
 
 

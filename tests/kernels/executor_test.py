@@ -65,7 +65,7 @@ def test_a_chain_needs_three_places_however_long_it_is() -> None:
 @given(graphs())
 def test_what_lives_at_the_same_time_has_its_own_place(graph: Graph) -> None:
     plan = Executor(graph).plan(inputs_of(graph))
-    slots = [slot for slot in plan.slots.values() if slot.size]
+    slots = [slot for value, slot in plan.slots.items() if slot.size and value not in plan.views]
     for one in slots:
         assert one.offset + one.size <= plan.arena_bytes
         for other in slots:
