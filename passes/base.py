@@ -52,12 +52,14 @@ class Pass:
         promise: what it keeps of the numbers.
         needs: what must hold before it runs; checked by the manager.
         gives: what holds after it ran; checked by the manager.
+        reads_data: it runs the graph over the data of the run, if there are any.
     """
 
     name: ClassVar[str] = ""
     promise: ClassVar[Promise] = Exact()
     needs: ClassVar[tuple[Predicate, ...]] = ()
     gives: ClassVar[tuple[Predicate, ...]] = ()
+    reads_data: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         if not cls.name:

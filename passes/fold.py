@@ -16,8 +16,11 @@ from edgec.ir import (
     Refusal,
     Return,
     Rewriter,
+    TensorType,
+    Value,
     known_ints,
 )
+from edgec.ir.ops import Dequantize
 from edgec.kernels import KERNELS
 from edgec.passes.base import Pass
 from edgec.passes.context import current
@@ -58,16 +61,23 @@ class Fold(Pass):
                 left -= max(_growth(op), 0)
                 statistics.applied[f"fold {op.op_name}"] += 1
                 constants = [
-                    Constant(array, hint=result.hint)
+                    Constant(array, hint=result.hint, type=_known_type(result, array))
                     for array, result in zip(found, op.results, strict=True)
                 ]
                 Rewriter(part).replace(op, *constants)
+
+
+def _known_type(result: Value, array: Array) -> TensorType:
+    """The type of a result with the dims that the array has."""
+    return result.type.with_dims(tuple(array.shape))
 
 
 def _known_results(op: Op, left: int) -> Sequence[Array] | None:
     """The arrays that the op computes, None when they are not known or too large."""
     if isinstance(op, Return) or op.has(Effect) or op.regions or not op.results:
         return None
+    if isinstance(op, Dequantize):
+        return None  # weights that are stored in integers are to stay so
     if all(isinstance(value, Constant) for value in op.present_operands):
         return _executed(op, left)
     return _from_shapes(op)

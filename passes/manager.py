@@ -21,8 +21,9 @@ from edgec.ir import (
     save_text,
     verify,
 )
+from edgec.kernels import Dataset
 from edgec.passes.base import Pass
-from edgec.passes.context import Fuel, PassContext, using
+from edgec.passes.context import Fuel, PassContext, Progress, silent, using
 from edgec.passes.driver import Statistics
 
 
@@ -39,6 +40,11 @@ class Settings:
         repro: where to write the reproducer when a pass fails; None for nowhere.
         shapes: values of dimension symbols for the numeric check.
         seed: of the inputs of the numeric check.
+        data: sets of inputs that are lent to the passes.
+        reference: the float graph that is lent to passes on its quantized form.
+        progress: shows how far a pass over the data has come.
+        score: what the user judges a graph by, in per cent, lent to passes.
+        watch: called after each pass, with the graph as it is then and what passes were lent.
     """
 
     verify_each: bool = False
@@ -49,6 +55,11 @@ class Settings:
     repro: Path | None = None
     shapes: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
+    data: Dataset | None = None
+    reference: Graph | None = None
+    progress: Progress = silent
+    score: Callable[[Graph], float] | None = None
+    watch: Callable[[Pass, Graph, PassContext], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,33 +106,45 @@ class PassManager:
                 its promise. The message names the pass and, where there is one, the reproducer.
         """
         verify(graph)
-        fuel = Fuel(self.settings.rewrite_limit)
+        context = self._context()
         judge = self._judge(graph)
         if pristine is None and self.settings.repro and self.passes:
             pristine = graph.clone()
         reports: list[PassReport] = []
         for index, one in enumerate(self.passes):
             try:
-                reports.append(self._run_one(graph, index, one, fuel, judge))
-            except _FAILURES as error:
+                reports.append(self._run_one(graph, index, one, context, judge))
+            except FAILURES as error:
                 raise self._failed(index, pristine, error) from error
         return reports
 
+    def _context(self) -> PassContext:
+        settings = self.settings
+        return PassContext(
+            fuel=Fuel(settings.rewrite_limit),
+            data=settings.data,
+            reference=settings.reference,
+            progress=settings.progress,
+            score=settings.score,
+        )
+
     def _run_one(
-        self, graph: Graph, index: int, one: Pass, fuel: Fuel, judge: _Judge | None
+        self, graph: Graph, index: int, one: Pass, context: PassContext, judge: _Judge | None
     ) -> PassReport:
         for need in one.needs:
             if not need.holds(graph):
                 raise Error(Kind.PASS, f"pass {one.name!r} needs {need}, which does not hold")
         version = graph.version
         before = _histogram(graph)
-        statistics = Statistics()
+        context.statistics = statistics = Statistics()
         begin = time.perf_counter()
-        with using(PassContext(statistics, fuel)), collector_paused():
+        with using(context), collector_paused():
             one.run(graph, Rewriter(graph))
         seconds = time.perf_counter() - begin
         changed = graph.version != version
         numerics = self._check(graph, one, changed, judge)
+        if self.settings.watch is not None:
+            self.settings.watch(one, graph, context)
         report = PassReport(
             one.name, seconds, before, _histogram(graph), statistics, changed, numerics
         )
@@ -186,7 +209,7 @@ class PassManager:
 
 
 # What a pass with a bug raises; memory that runs out is no bug of it.
-_FAILURES = (
+FAILURES = (
     Error,
     IllegalRewrite,
     ValueError,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edgec.ir import Array, Error, Finding, Graph, Kind
 from edgec.kernels import Comparison, Executor, Judge, seeded_inputs
 from edgec.passes.base import Pass
-from edgec.passes.promise import Close, Exact, Lossy
+from edgec.passes.promise import Anew, Close, Exact, Lossy
 
 
 class NumericJudge:
@@ -20,8 +20,12 @@ class NumericJudge:
     """
 
     def __init__(self, graph: Graph, shapes: Mapping[str, int], seed: int) -> None:
-        self.inputs = seeded_inputs(graph, seed=seed, shapes=shapes)
-        self.before = graph.clone()
+        self.shapes, self.seed = shapes, seed
+        self._begin_at(graph.clone())
+
+    def _begin_at(self, graph: Graph) -> None:
+        self.inputs = seeded_inputs(graph, seed=self.seed, shapes=self.shapes)
+        self.before = graph
 
     def __call__(self, graph: Graph, one: Pass) -> str:
         """One line for the report.
@@ -30,6 +34,9 @@ class NumericJudge:
             Error: of kind PASS, when an output leaves what the pass promises.
         """
         after = graph.clone()
+        if isinstance(one.promise, Anew):
+            self._begin_at(after)
+            return f"{one.promise}: compared from here on"
         actual = Executor(after).run({name: self.inputs[name] for name in after.input_names})
         factor = one.promise.ulp if isinstance(one.promise, Close) else 1.0
         judge = Judge(
@@ -45,8 +52,8 @@ class NumericJudge:
                 Kind.PASS,
                 f"pass {one.name!r} breaks its promise ({one.promise})",
                 findings,
-                instead=f"look at what {one.name!r} rewrote with --print-after=changed, and find "
-                "the rewrite with --rewrite-limit",
+                instead=f"edgec bisect names the rewrite of {one.name!r} that does it, and edgec "
+                "reduce shrinks the model around it",
             )
         self.before = after
         worst = max((comparison.normwise for comparison in compared.values()), default=0.0)

@@ -9,7 +9,7 @@ from edgec.passes.base import Pass
 from edgec.passes.cleanup import Cleanup
 from edgec.passes.cse import CommonSubexpressions
 from edgec.passes.dce import DeadCodeElimination
-from edgec.passes.fuse import Fuse, FuseActivation
+from edgec.passes.fuse import Fuse, FuseActivation, ReduceStrength
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ def _default() -> list[Pass]:
         DeadCodeElimination(),  # nothing dead is worth a rewrite
         Cleanup(),  # patterns below are written for one spelling, and want constants as constants
         Fuse(),  # multi-op idioms to one op; constants into weights
+        ReduceStrength(),  # after fusing, whose patterns know quotients and powers
         Cleanup(),  # what fusing makes idle, such as casts and reshapes that now meet
         CommonSubexpressions(),  # after fusing: sharing a value earlier would block patterns
         DeadCodeElimination(),

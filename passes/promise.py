@@ -2,7 +2,8 @@
 
 ``Exact``: every output is the same to the bit. ``Close(ulp)``: outputs agree within the rounding
 that the graph's own arithmetic allows, ``ulp`` times over (the rewrite reorders or merges
-roundings). ``Lossy``: the pass changes numbers on purpose, within a stated budget.
+roundings). ``Lossy``: the pass changes numbers on purpose, within a stated budget. ``Anew``: the
+graph takes other inputs afterwards, so that there is nothing to compare.
 """
 
 from __future__ import annotations
@@ -40,4 +41,12 @@ class Lossy:
         return f"lossy({self.metric} {self.budget:g})"
 
 
-Promise: TypeAlias = Exact | Close | Lossy
+@dataclass(frozen=True)
+class Anew:
+    """The inputs mean something else; comparisons begin after the pass."""
+
+    def __str__(self) -> str:
+        return "other inputs"
+
+
+Promise: TypeAlias = Exact | Close | Lossy | Anew

@@ -22,7 +22,8 @@ class Layout(Pass):
     """Choose a layout for each op, so that the transposes that remain move the fewest bytes.
 
     ``to`` names the layout that layout-sensitive ops must have, auto leaves them free. Inputs and
-    outputs keep their layout (``io=keep``). ``costs`` are those of a target instead.
+    outputs keep their layout; with ``io=free`` transposes of them cost nothing, for a target that
+    takes and gives them turned. ``costs`` are those of a target instead.
     """
 
     name = "layout"
@@ -36,8 +37,8 @@ class Layout(Pass):
         if self.to not in (*LAYOUT_NAMES, "auto"):
             raise Error(Kind.USAGE, f"layout{{to={self.to}}} is none",
                         instead="to=nhwc, to=nchw, or to=auto")  # fmt: skip
-        if self.io != "keep":
-            raise Error(Kind.USAGE, f"layout{{io={self.io}}} is none", instead="io=keep")
+        if self.io not in ("keep", "free"):
+            raise Error(Kind.USAGE, f"layout{{io={self.io}}} is none", instead="io=keep, io=free")
         if not isinstance(self.costs, LayoutCosts | None):
             raise Error(Kind.USAGE, "the costs of layouts are data of a target, not a text")
 
@@ -46,12 +47,14 @@ class Layout(Pass):
         costs = self.costs or LayoutCosts(required)
         for part in tuple(graph.graphs):
             if current().fuel.spend(self.name, part.terminator):
-                _settle(part, costs, rw, current().statistics)
+                _settle(part, costs, rw, current().statistics, self.io == "free")
 
 
-def _settle(graph: Graph, costs: LayoutCosts, rw: Rewriter, statistics: Statistics) -> None:
+def _settle(
+    graph: Graph, costs: LayoutCosts, rw: Rewriter, statistics: Statistics, io_free: bool
+) -> None:
     spread = Spread(graph)
-    problem = Problem(spread, costs)
+    problem = Problem(spread, costs, io_free=io_free and graph.parent is None)
     labels = problem.cut.solve()
     turner = Turner(problem, problem.decision(labels), rw)
     turner.run()

@@ -71,11 +71,13 @@ class Problem:
     Args:
         spread: forms, and what each op can do.
         costs: of ops, per layout.
+        io_free: inputs come, and outputs leave, in whichever layout suits the others.
     """
 
-    def __init__(self, spread: Spread, costs: LayoutCosts) -> None:
+    def __init__(self, spread: Spread, costs: LayoutCosts, *, io_free: bool = False) -> None:
         self.spread = spread
         self.costs = costs
+        self.io_free = io_free
         self.cut = CutProblem()
         self.tensors: dict[Key, Tensor] = {}
         self.nodes: dict[Op, int] = {}  # of carries; a terminal where there is no choice
@@ -83,8 +85,11 @@ class Problem:
         self.making: dict[Op, int] = {}
         for op in spread.graph.ops:
             self._enter(op)
-        self._read_as_written(spread.graph.terminator)
+        if not io_free:
+            self._read_as_written(spread.graph.terminator)
         for tensor in self.tensors.values():
+            if io_free and tensor.value.producer is None:
+                tensor.made = self.cut.node()
             self._connect(tensor)
 
     # -- nodes --------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from edgec.ir.ops import (
     CumProd,
     CumSum,
     Hardmax,
+    IntegerMean,
+    IntegerSoftmax,
     LogSoftmax,
     LpNorm,
     Reduce,
@@ -24,16 +26,20 @@ from edgec.passes.layout.forms import Form, form_of
 from edgec.passes.layout.table import LAYOUT, Answer, Carry, Forms, carried
 
 
-@LAYOUT.rule(Softmax, LogSoftmax, Hardmax, CumSum, CumProd, LpNorm, BatchNorm)
-def along_axis(op: SoftmaxLike | Running | LpNorm | BatchNorm, forms: Forms) -> Answer:
+@LAYOUT.rule(
+    Softmax, LogSoftmax, Hardmax, IntegerSoftmax, CumSum, CumProd, LpNorm, BatchNorm
+)  # fmt: skip
+def along_axis(
+    op: SoftmaxLike | IntegerSoftmax | Running | LpNorm | BatchNorm, forms: Forms
+) -> Answer:
     form = forms.around(op, op.x.type.rank)
     if form is None:
         return None
     return carried(op, form, axis=form.axis(op.axis))
 
 
-@LAYOUT.rule(*Reduce.__subclasses__())
-def reduction(op: Reduce, forms: Forms) -> Answer:
+@LAYOUT.rule(*Reduce.__subclasses__(), IntegerMean)
+def reduction(op: Reduce | IntegerMean, forms: Forms) -> Answer:
     form = forms.of(op.x) or (forms.of(op.result) if op.keepdims else None)
     if form is None:
         return None
