@@ -1,6 +1,7 @@
 """Lowering: what a target is, the check of artifacts, and one folder per format."""
 
 from edgec.lowering.golden import (
+    Accuracy,
     LayerDifference,
     Verification,
     check_artifact,
@@ -8,10 +9,13 @@ from edgec.lowering.golden import (
     load_samples,
     read_npz,
 )
+from edgec.lowering.golden_lossy import check_lossy
 from edgec.lowering.legalize import legalize
+from edgec.lowering.survey import Place, Survey
 from edgec.lowering.target import (
     TARGETS,
     Options,
+    Partitioned,
     Runner,
     Runtime,
     Target,
@@ -21,13 +25,18 @@ from edgec.lowering.target import (
 
 __all__ = [
     "TARGETS",
+    "Accuracy",
     "LayerDifference",
     "Options",
+    "Partitioned",
+    "Place",
     "Runner",
     "Runtime",
+    "Survey",
     "Target",
     "Verification",
     "check_artifact",
+    "check_lossy",
     "first_difference",
     "legalize",
     "load_samples",

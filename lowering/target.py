@@ -6,9 +6,10 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from edgec.ir import Array, Error, Finding, Graph, Kind, RuleTable
+from edgec.ir import Array, Error, Finding, Graph, Kind, LayoutCosts, QuantScheme, RuleTable
+from edgec.lowering.survey import Survey
 
 Options = Mapping[str, Any]
 
@@ -26,6 +27,14 @@ class Runner(Protocol):
         """Every value that the runtime shows, intermediate ones included, by name."""
 
 
+@runtime_checkable
+class Partitioned(Protocol):
+    """A runner that can spread a model over several devices."""
+
+    def partition(self) -> Mapping[str, int]:
+        """Number of operators by the device that runs them."""
+
+
 @dataclass(frozen=True)
 class Runtime:
     """The package that runs a target's artifacts.
@@ -41,6 +50,11 @@ class Runtime:
     @property
     def is_installed(self) -> bool:
         return importlib.util.find_spec(self.module) is not None
+
+    @property
+    def is_runnable(self) -> bool:
+        """True when artifacts run on this machine; some can be built where they do not."""
+        return self.is_installed
 
     def require(self) -> None:
         """Raises Error of kind RUNTIME_MISSING when the module is not installed."""
@@ -68,6 +82,12 @@ class Target:
         runtime: the package that runs it.
         load: the artifact in its runtime, with so many threads.
         precisions: element types it can be written in.
+        scheme: how it runs on integers; None where it does not.
+        layouts: what ops cost in each layout, for the layout pass of its pipeline.
+        load_with: as ``load``, with options of the runtime.
+        runtime_options: the names of these.
+        survey: where each op of a legal graph would run and why, for ``edgec check``; None where
+            everything runs in one place.
     """
 
     name: str
@@ -82,6 +102,27 @@ class Target:
     load: Callable[[Path, int], Runner]
     precisions: tuple[str, ...] = ("fp32",)
     option_names: tuple[str, ...] = field(default=())
+    scheme: QuantScheme | None = None
+    layouts: LayoutCosts | None = None
+    load_with: Callable[[Path, int, Options], Runner] | None = None
+    runtime_options: tuple[str, ...] = ()
+    survey: Callable[[Graph, Options], Survey] | None = None
+
+    def loaded(self, path: Path, threads: int, options: Options) -> Runner:
+        """The artifact in its runtime. Raises Error of kind USAGE where the runtime has no such
+        option."""
+        unknown = sorted(set(options) - set(self.runtime_options))
+        if unknown:
+            raise Error(
+                Kind.USAGE,
+                f"{self.runtime.module} has no option {', '.join(unknown)}",
+                instead=f"one of {list(self.runtime_options)}"
+                if self.runtime_options
+                else "it takes none",
+            )
+        if self.load_with is None:
+            return self.load(path, threads)
+        return self.load_with(path, threads, options)
 
 
 TARGETS: dict[str, Target] = {}

@@ -30,28 +30,48 @@ DOORS = {
     "edgec.kernels.jit": "what is being compiled, for the progress line",
     "edgec.kernels.precision": "computing wider than the operands",
     "edgec.kernels.unary": "what a cast does, for the writer of constants",
+    "edgec.lowering.edgetpu": "what the Edge TPU computes, for its page",
     "edgec.lowering.onnx": "one package per format",
     "edgec.lowering.onnx.node": "the read table, for the columns of the conformance report",
     "edgec.lowering.onnx.tensors": "the published cases keep their data as ONNX tensors",
+    "edgec.lowering.tensorrt": "one package per format",
+    "edgec.lowering.openvino": "its runner takes models that the benchmarks make in memory",
+    "edgec.lowering.tflite": "what its files say of how they were made",
     "edgec.lowering.registry": "the targets that there are",
     "edgec.tools.driver": "what the front door opens",
+    "edgec.tools.scores": "what mixed precision may be held to, for the front door",
+    "edgec.tools.goldens": "what the pytest plugin records and compares",
+    "edgec.tools.plugins": "what the pytest plugin loads first",
+    "edgec.tools.texttests": "what the pytest plugin runs",
 }
 FOREIGN = {
+    "cuda": ("lowering/tensorrt/device.py",),
+    "PIL": ("tools/images.py",),
+    "ai_edge_litert": ("lowering/tflite/",),
+    "flatbuffers": ("lowering/tflite/",),
     "google": ("lowering/onnx/",),
+    "llvmlite": ("kernels/jit.py",),  # what numba compiles with
     "ml_dtypes": ("",),  # element types for numpy, as much a part of it as its own
     "networkx": ("passes/",),
+    "nncf": ("tools/bench/",),
     "numba": ("kernels/jit.py",),
     "numpy": ("",),
     "onnx": ("lowering/onnx/", "edgec/backend.py", "tools/bench/", "tools/conformance/"),
+    "onnx_ir": ("tools/bench/",),
     "onnx_graphsurgeon": ("lowering/onnx/graphsurgeon.py",),
-    "onnxruntime": ("lowering/onnx/runner.py",),
+    "onnxruntime": ("lowering/onnx/runner.py", "tools/bench/"),
     "onnxsim": ("tools/bench/",),
     "onnxslim": ("tools/bench/",),
-    "openvino": ("lowering/openvino/",),
+    "openvino": ("lowering/openvino/", "tools/bench/"),
     "psutil": ("tools/bench/",),
+    "pytest": ("edgec/testing/",),
     "rich": ("tools/",),
     "safetensors": ("ir/storage.py",),
+    "shtab": ("tools/commands/completion.py",),
+    "tensorrt": ("lowering/tensorrt/runtime.py", "lowering/tensorrt/onboard/"),
+    "tensorrt_rtx": ("lowering/tensorrt/runtime.py", "lowering/tensorrt/onboard/"),
     "threadpoolctl": ("kernels/executor.py",),
+    "torch": ("lowering/tensorrt/device.py",),
 }
 
 
@@ -100,7 +120,7 @@ def across() -> Iterator[tuple[Import, str]]:
         parts = found.module.split(".")
         if parts[0] != "edgec":
             continue
-        room = parts[1] if len(parts) > 1 else "edgec"
+        room = parts[1] if len(parts) > 1 and parts[1] in ALLOWED else "edgec"
         if room != found.room:
             yield found, room
 

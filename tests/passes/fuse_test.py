@@ -10,7 +10,7 @@ import pytest
 from edgec.ir import Graph, parse_graph
 from edgec.lowering.onnx import to_model
 from edgec.passes import PassManager, Pattern, parse_pipeline
-from edgec.passes.fuse import ACTIVATION_RULES, RULES
+from edgec.passes.fuse import ACTIVATION_RULES, RULES, STRENGTH_RULES
 
 HERE = Path(__file__).parent
 OPSETS = (17, 19, 24)
@@ -49,5 +49,5 @@ def test_every_rule_has_a_case_in_which_it_fires() -> None:
     for pipeline, text in CASES.values():
         for report in PassManager(parse_pipeline(pipeline)).run(parse_graph(text)):
             fired |= set(report.statistics.applied)
-    rules: list[type[Pattern]] = [*RULES, *ACTIVATION_RULES]
+    rules: list[type[Pattern]] = [*RULES, *ACTIVATION_RULES, *STRENGTH_RULES]
     assert {rule.__name__ for rule in rules} - fired == set()

@@ -287,7 +287,7 @@ def test_the_report_names_who_forces_a_transpose() -> None:
     assert moves[1].wanted.endswith("is written for nchw: layout has no rule for norm.lrn")
 
 
-@pytest.mark.parametrize("option", ["to=best", "io=free", "costs=none"])
+@pytest.mark.parametrize("option", ["to=best", "io=turned", "costs=none"])
 def test_options_that_are_none_are_refused(option: str) -> None:
     with pytest.raises(Error, match="layout"):
         parse_pipeline(f"layout{{{option}}}")

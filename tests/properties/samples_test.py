@@ -9,6 +9,7 @@ from edgec.ir import (
     Effect,
     Graph,
     Op,
+    Refusal,
     Return,
     op_classes,
     parse_graph,
@@ -24,7 +25,8 @@ from edgec.lowering.registry import ONNX
 
 SEEDS = range(12)
 CLASSES = [cls for cls in op_classes().values() if cls is not Return]
-DETERMINISTIC = [cls for cls in CLASSES if not cls.has(Effect)]
+WRITTEN = [cls for cls in CLASSES if not isinstance(ONNX.rules.get(cls), Refusal)]
+DETERMINISTIC = [cls for cls in WRITTEN if not cls.has(Effect)]
 
 
 def weights(graph: Graph) -> dict[str, Array]:

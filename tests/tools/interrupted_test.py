@@ -49,7 +49,7 @@ def test_an_interrupt_while_the_model_is_written(
     digits: Path, destination: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(destination.parent)
-    monkeypatch.setattr(writer, "_write_model", interrupted(writer._write_model))
+    monkeypatch.setattr(writer, "stream_model", interrupted(writer.stream_model))
     assert cli.main(["compile", str(digits), "-o", str(destination)]) == INTERRUPTED
     assert contents(destination.parent) == before
 
@@ -59,7 +59,7 @@ def test_an_interrupt_while_the_weights_are_written(
 ) -> None:
     before = contents(destination.parent)
     monkeypatch.setattr(writer, "PROTOBUF_LIMIT", 10_000)
-    monkeypatch.setattr(writer, "_stream", interrupted(writer._stream))
+    monkeypatch.setattr(writer, "_write_external", interrupted(writer._write_external))
     assert cli.main(["compile", str(digits), "-o", str(destination)]) == INTERRUPTED
     assert contents(destination.parent) == before
 
