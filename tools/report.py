@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from edgec.passes import PassReport
+
+_ON_ONE_LINE = 24  # characters: names of this length are not broken, so that they can be found
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
@@ -20,7 +22,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        short = all(len(str(row[index])) <= _ON_ONE_LINE for row in rows)
+        side: JustifyMethod = "right" if numeric else "left"
+        table.add_column(column, justify=side, overflow="fold", no_wrap=short)
     for row in rows:
         table.add_row(*map(str, row))
     width = None if sys.stdout.isatty() else 160

@@ -12,6 +12,7 @@ STORED = {8: dtypes.i8, 4: dtypes.i4}
 # Shares of the largest magnitude that are tried as the end of a 4-bit grid: cutting a few outliers
 # off is worth a finer step for the rest.
 _ENDS = np.linspace(1.0, 0.7, 16, dtype=np.float32)
+_SMALLEST_SCALE = np.finfo(np.float32).tiny  # below it, runtimes flush to zero
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,12 @@ def scales(weights: Array, bits: int, axis: int, block: int = 0) -> Array:
     peak = _reduced(np.abs(weights), np.maximum, axis, block)
     peak = np.where(peak > 0, peak, 1).astype(np.float32)
     top = np.float32(largest(bits))
+    peak = np.maximum(peak, top * _SMALLEST_SCALE)
     if bits == 8:
         return np.asarray(peak / top, np.float32)
     best, error = peak / top, np.full(peak.shape, np.inf)
     for end in _ENDS:
-        scale = (peak * end / top).astype(np.float32)
+        scale = np.maximum(peak * end / top, _SMALLEST_SCALE).astype(np.float32)
         spread = spread_scale(scale, weights.shape, axis, block)
         off = np.clip(np.rint(weights / spread), -top, top) * spread - weights
         found = _reduced(off * off, np.add, axis, block)

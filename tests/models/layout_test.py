@@ -25,7 +25,7 @@ AT_INPUT = {
     "mobilevit_xxs.ts17": "input",
     "shufflenet_v2_x1_0.raw17": "input",
     "ssdlite320_nonms.ts17": "input",
-    "yolox_nano_like.ts17": "/Concat_output_0",
+    "yolox_nano_like.ts17": "input",
 }
 INSERTED = AT_INPUT | {
     "kws_crnn.ts17": None,  # one channel: its transpose is a reshape

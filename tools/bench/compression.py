@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from edgec.ir import Array, Graph, verify, write_atomically
+from edgec.ir import Array, Error, Graph, verify, write_atomically
 from edgec.kernels import Executor, InMemory, default_shapes, seeded_inputs
 from edgec.lowering import target_named
 from edgec.lowering.onnx import OnnxRunner
@@ -137,7 +137,11 @@ def _stages(case: Case, whole: Graph, truth: Array, pipeline: str) -> Iterator[R
     def watch(one: Pass, graph: Graph, context: PassContext) -> None:
         seen.append(_judged("quality", case, str(one), graph, whole, truth))
 
-    driver.optimize(graph, pipeline, Settings(data=_data(case), watch=watch))
+    try:
+        driver.optimize(graph, pipeline, Settings(data=_data(case), watch=watch))
+    except Error as error:
+        print(f"{case.name}: {pipeline}: {error.message}", file=sys.stderr)
+        return
     verify(graph)
     yield from seen
 

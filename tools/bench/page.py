@@ -19,13 +19,20 @@ PACKAGES = (
 FAILED = "failed"
 
 
+def versions(packages: Sequence[str]) -> str:
+    """The versions of these packages, as far as they are installed."""
+    found = {
+        d.name.lower().replace("_", "-"): d.version for d in importlib.metadata.distributions()
+    }
+    return ", ".join(f"{name} {found[name]}" for name in packages if name in found)
+
+
 def head() -> str:
     """The title, and what the numbers were made with."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     return (
         "# Benchmarks\n\nMade by `make bench` "
         "(`python -m edgec.tools.bench --markdown docs/benchmarks.md`).\n"
-        f"Machine: {machine()}. Versions: {versions}.\n"
+        f"Machine: {machine()}. Versions: {versions(PACKAGES)}.\n"
         "One thread everywhere. Ratios are medians of paired ratios, in a fresh random order each "
         "round, a warm call before each timed one; 'original again' is the null control.\n"
     )

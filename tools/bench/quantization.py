@@ -8,7 +8,6 @@ where there are labels, seconds, and latency against the float model in paired c
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import logging
 import os
@@ -25,6 +24,7 @@ import numpy as np
 from edgec.ir import Array, write_atomically
 from edgec.lowering.onnx import OnnxRunner
 from edgec.tools.bench.models import machine
+from edgec.tools.bench.page import versions
 from edgec.tools.bench.quant_cases import Case, cases_in
 from edgec.tools.bench.quant_peers import QUANTIZERS
 from edgec.tools.bench.timing import Timing, paired
@@ -219,8 +219,7 @@ def _call(runner: OnnxRunner, case: Case) -> Callable[[], object]:
 
 def tables(rows: Sequence[Row]) -> str:
     """One table per model, and what made them."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
-    parts = [f"Machine: {machine()}. Versions: {versions}.\n"]
+    parts = [f"Machine: {machine()}. Versions: {versions(PACKAGES)}.\n"]
     for case in dict.fromkeys(row.case for row in rows):
         own = [row for row in rows if row.case == case]
         parts.append(f"### {case}\n")

@@ -107,7 +107,9 @@ def _explain(graph: Graph, *, as_json: bool) -> None:
     if as_json:
         report.print_json(found.json())
     else:
-        print(found)
+        print(
+            str(found).strip() or "no layer of this model computes channels that could be removed"
+        )
 
 
 def _figures(graph: Graph) -> dict[str, int]:
