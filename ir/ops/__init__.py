@@ -37,6 +37,7 @@ from edgec.ir.ops.integer_arithmetic import (
     IntegerMul,
     IntegerSub,
 )
+from edgec.ir.ops.integer_family import INTEGER_OPS
 from edgec.ir.ops.integer_pointwise import (
     IntegerHardSwish,
     IntegerLeakyRelu,
@@ -134,6 +135,7 @@ from edgec.ir.ops.unary import (
 
 __all__ = [
     "FUSED_ACTIVATIONS",
+    "INTEGER_OPS",
     "Abs",
     "Acos",
     "Acosh",

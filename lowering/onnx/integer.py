@@ -2,45 +2,11 @@
 
 from __future__ import annotations
 
-from edgec.ir.ops import (
-    IntegerAdd,
-    IntegerAvgPool,
-    IntegerConv,
-    IntegerConvTranspose,
-    IntegerDequantize,
-    IntegerHardSwish,
-    IntegerLeakyRelu,
-    IntegerLinear,
-    IntegerLookup,
-    IntegerMatMul,
-    IntegerMean,
-    IntegerMul,
-    IntegerQuantize,
-    IntegerRequantize,
-    IntegerResize,
-    IntegerSoftmax,
-    IntegerSub,
-)
+from edgec.ir.ops import INTEGER_OPS
 from edgec.lowering.onnx.writer import WRITERS
 
 WRITERS.refuse(
-    IntegerAdd,
-    IntegerAvgPool,
-    IntegerConv,
-    IntegerConvTranspose,
-    IntegerDequantize,
-    IntegerHardSwish,
-    IntegerLeakyRelu,
-    IntegerLinear,
-    IntegerLookup,
-    IntegerMatMul,
-    IntegerMean,
-    IntegerMul,
-    IntegerQuantize,
-    IntegerRequantize,
-    IntegerResize,
-    IntegerSoftmax,
-    IntegerSub,
+    *INTEGER_OPS,
     why="ONNX has no operator with the rounding of TFLite's integers",
     instead="write the graph as it was before integerize, with quantize and dequantize around "
     "float ops",
