@@ -63,6 +63,7 @@ BUILTINS: Mapping[str, Builtin] = {
     "DEQUANTIZE": Builtin("DequantizeOptions", (dtypes.f16, i8, u8), "1.13 1.14 1.15 2.2 2.7",
                           newer={i8: 2, i16: 3, dtypes.f16: 3}),
     "DIV": Builtin("DivOptions", (f32, i32), "1.6 2.3", 5),
+    "DYNAMIC_UPDATE_SLICE": Builtin(None, (f32, i32, i64, boolean, i8), "2.9"),
     "ELU": Builtin(None, FLOAT, "1.14"),
     "EQUAL": Builtin("EqualOptions", (f32, i32, i64, boolean), "1.14 1.14 2.3", 4, INT8),
     "EXP": Builtin("ExpOptions", FLOAT, "1.7 2.12", newer=INT8),

@@ -1,8 +1,8 @@
-"""Ops that run nested graphs."""
+"""Branches."""
 
 from __future__ import annotations
 
-from edgec.ir.ops import If, Loop, Scan
+from edgec.ir.ops import If
 from edgec.lowering.tflite.shapes import reshaped
 from edgec.lowering.tflite.table import TFLITE
 from edgec.lowering.tflite.tensors import Operator, Tensor
@@ -26,11 +26,3 @@ def if_(op: If, w: Writer) -> list[Tensor]:
     }  # fmt: skip
     w.place(operator)
     return results
-
-
-TFLITE.refuse(
-    Loop,
-    Scan,
-    why="nested loops are not written for TensorFlow Lite",
-    instead="a fixed number of iterations, unrolled by the exporter",
-)

@@ -29,6 +29,7 @@ FAMILIES = (
     "integer_products",
     "integer_windows",
     "linear",
+    "loops",
     "movement",
     "movement_parts",
     "nn",

@@ -155,9 +155,34 @@ class Writer:
 
     def nested(self, graph: Graph, name: str) -> Writer:
         """A writer that has written a nested graph; ``captured`` lists what it reads of this."""
-        inner = Writer(outer=self)
+        inner = self.fork(name)
         inner.write(graph, name)
         return inner
+
+    def fork(self, name: str) -> Writer:
+        """A writer of an empty nested subgraph, for rules that put one together themselves."""
+        inner = Writer(outer=self)
+        inner.subgraph.name = name
+        inner._hint, inner._source_op = self._hint, self._source_op
+        return inner
+
+    def input(self, like: TensorType, name: str = "") -> Tensor:
+        """Another input of this nested subgraph."""
+        dtype = self.stored(like.dtype)
+        tensor = Tensor(dtype, like.dims, name=name or self._hint, quant=like.quant)
+        self.subgraph.inputs.append(tensor)
+        return tensor
+
+    def hold(self, value: Value, tensor: Tensor) -> None:
+        """From now on this tensor holds the value."""
+        self._tensors[value] = tensor
+
+    def output(self, tensor: Tensor) -> None:
+        """Another output of this subgraph; every one is a tensor of its own."""
+        if tensor.producer is None or tensor.fixed or tensor in self.subgraph.outputs:
+            tensor = self.copy(tensor)
+        tensor.readers += 1
+        self.subgraph.outputs.append(tensor)
 
     # -- graphs ---------------------------------------------------------------------------------
 
@@ -171,14 +196,19 @@ class Writer:
             except Unwritable as refused:
                 self._refuse(refused, f"input {value.hint}")
                 self._tensors[value] = Tensor(value.type.dtype, value.type.dims)
-        for op in graph.ops:
-            self._source_op = op
-            self._write(op)
-        self._source_op = None
+        self.write_ops(graph)
         self._leave(graph.outputs, names or ("",) * len(graph.outputs))
         if not self.findings:
             prune(self.subgraph)
         return self.subgraph
+
+    def write_ops(self, graph: Graph) -> None:
+        """What the graph computes, of inputs that tensors hold already."""
+        before = self._source_op
+        for op in graph.ops:
+            self._source_op = op
+            self._write(op)
+        self._source_op = before
 
     def _enter(self, value: Value) -> None:
         tensor = self._input(value)
@@ -265,13 +295,11 @@ class Writer:
         if self._comes_as_integers(value):
             tensor = self._on_grid(tensor, self.edges.grid_of_output(value))
             self.edges.integers.append(name)
-        if tensor.producer is None or tensor.fixed or tensor in self.subgraph.outputs:
-            tensor = self.copy(tensor)
         if value.type.dtype is dtypes.f16 and self._outer is None:
             tensor = self.cast(tensor, dtypes.f16)
-        tensor.name, tensor.fixed = name or tensor.name, bool(name)
-        tensor.readers += 1
-        self.subgraph.outputs.append(tensor)
+        self.output(tensor)
+        left = self.subgraph.outputs[-1]
+        left.name, left.fixed = name or left.name, bool(name)
 
     def _comes_as_integers(self, value: Value) -> bool:
         wanted = self._outer is None and self.edges.stored is not None
