@@ -155,6 +155,8 @@ class _Packer:
         if open_dims:
             s.TensorAddShapeSignature(b, signature)
         s.TensorAddHasRank(b, True)
+        if tensor.is_variable:
+            s.TensorAddIsVariable(b, True)
         return int(s.TensorEnd(b))
 
     def _quantization(self, tensor: Tensor) -> int | None:

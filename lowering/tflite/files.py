@@ -32,6 +32,7 @@ def to_file(
     io_layout: str = "nchw",
     io_dtype: str = "float",
     dynamic_range: bool = False,
+    builtin_lstm: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> File:
     """The graph as what a file is made of.
@@ -42,6 +43,7 @@ def to_file(
         io_dtype: int8 or uint8 to take and give the integers of an integer model.
         dynamic_range: multiply weights that are stored in 8 bits as integers, with activations
             that the kernels round to 8 bits while they run.
+        builtin_lstm: write LSTM layers as the operator for whole sequences where it computes them.
         metadata: more that the file should say of itself.
 
     Raises:
@@ -50,7 +52,7 @@ def to_file(
     if precision not in PRECISIONS:
         raise Error(Kind.USAGE, f"precision is one of {PRECISIONS}, found {precision!r}")
     edges = Edges(io_layout, io_dtype)
-    writer = Writer(edges=edges)
+    writer = Writer(edges=edges, builtin_lstm=builtin_lstm)
     main = writer.write(graph)
     if writer.findings:
         count = len(writer.findings)

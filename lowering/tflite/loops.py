@@ -104,47 +104,46 @@ Body = Callable[[Writer, Tensor, list[Tensor]], Sequence[Tensor]]
 Test = Callable[[Writer, Tensor, list[Tensor]], Tensor]
 
 
-def repeated(carried: Sequence[Carried], body: Body, test: Test, w: Writer) -> list[Tensor]:
+def repeated(
+    carried: Sequence[Carried], body: Body, test: Test, w: Writer, shared: Sequence[Tensor] = ()
+) -> list[Tensor]:
     """How many rounds ran (i64), and what is carried after the last.
 
-    ``body`` writes one round: from its number and what is carried to what is carried on. ``test``
-    tells, of the same, whether there is another round.
+    ``body`` writes one round: from its number, what is carried and what is ``shared`` by all rounds
+    to what is carried on. ``test`` tells, of the same, whether there is another round.
     """
-    everything = [Carried(w.const(0, dtypes.i64), NUMBER), *carried]
+    first = w.const(0, dtypes.i64)
+    everything = [Carried(first, NUMBER), *carried]
+    count = len(everything)
+    everything += [Carried(x, TensorType(x.dtype, x.dims)) for x in shared]
     inner, condition = w.fork("body"), w.fork("condition")
     number, *inside = [inner.input(each.type) for each in everything]
     after = body(inner, number, inside)
     if w.findings:
-        return [Tensor(w.stored(each.type.dtype), each.type.dims) for each in everything]
+        return [Tensor(w.stored(each.type.dtype), each.type.dims) for each in everything[:count]]
     following = inner.op("ADD", number, inner.const(1, dtypes.i64))
     if any(each.type.static_dims is None for each in carried):
         # LiteRT lets a tensor start empty only where a shape in the body is computed, as that of
         # this copy seems to be: a constant without elements is not stored.
         following = inner.copy(following)
-    inner.output(following)
-    for tensor in after:
+    for tensor in (following, *after):
         inner.output(tensor)
     given = [condition.input(each.type) for each in everything]
     condition.output(reshaped(test(condition, given[0], given[1:]), (), condition))
     read = list(dict.fromkeys([*inner.captured, *condition.captured]))
     for each in (inner, condition):
-        passed = [each.taken(value) for value in read]
-        each.subgraph.inputs[len(everything) :] = passed
-    inner.subgraph.outputs += inner.subgraph.inputs[len(everything) :]
-    operands = [*(each.initial for each in everything), *(w[value] for value in read)]
-    results = [
-        *(Tensor(w.stored(each.type.dtype), each.type.dims) for each in everything),
-        *(Tensor(tensor.dtype, tensor.dims, quant=tensor.quant)
-          for tensor in operands[len(everything) :]),
-    ]  # fmt: skip
-    for tensor in inner.subgraph.outputs:
+        each.subgraph.inputs[len(everything) :] = [each.taken(value) for value in read]
+    for tensor in inner.subgraph.inputs[count:]:
         tensor.readers += 1
+        inner.subgraph.outputs.append(tensor)
+    operands = [*(each.initial for each in everything), *(w[value] for value in read)]
+    results = [Tensor(x.dtype, x.dims, quant=x.quant) for x in inner.subgraph.inputs]
     operator = Operator("WHILE", [*operands], results, {}, 1)
     operator.subgraphs = {
         "cond_subgraph_index": condition.subgraph, "body_subgraph_index": inner.subgraph
     }  # fmt: skip
     w.place(operator)
-    return results[: len(everything)]
+    return results[:count]
 
 
 @TFLITE.rule(Loop)

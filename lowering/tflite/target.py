@@ -14,7 +14,7 @@ from edgec.lowering.tflite.scheme import TFLITE_SCHEME
 from edgec.lowering.tflite.shuffles import absorb_shuffles
 from edgec.lowering.tflite.table import TFLITE
 
-OPTIONS = ("precision", "io_layout", "io_dtype", "dynamic_range")
+OPTIONS = ("precision", "io_layout", "io_dtype", "dynamic_range", "builtin_lstm")
 # A resize of images knows channels last only, and stands between transposes elsewhere.
 LAYOUTS = LayoutCosts("nhwc", {Resize: {"nchw": 1 << 24}})
 

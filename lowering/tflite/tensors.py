@@ -36,6 +36,7 @@ class Tensor:
         fixed: a name that the user knows, which no other tensor may take.
         producer: the operator that computes it.
         readers: how many operators (and outputs) read it.
+        is_variable: it keeps its elements between operators and between runs.
     """
 
     dtype: DType
@@ -46,6 +47,7 @@ class Tensor:
     quant: Quant | None = None
     producer: Operator | None = None
     readers: int = 0
+    is_variable: bool = False
 
     @property
     def rank(self) -> int:

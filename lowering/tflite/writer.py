@@ -48,11 +48,15 @@ class Writer:
         captured: in a nested graph, its input for each value of the surrounding one.
         root_inputs: those of the outermost graph, whose dims others are computed from.
         edges: how inputs and outputs are to be.
+        builtin_lstm: LSTM layers are to be one operator where it can be.
         sizes: dims that were computed at run time, as vectors of length 1.
     """
 
-    def __init__(self, outer: Writer | None = None, edges: Edges | None = None) -> None:
+    def __init__(
+        self, outer: Writer | None = None, edges: Edges | None = None, builtin_lstm: bool = False
+    ) -> None:
         self.edges = edges or Edges()
+        self.builtin_lstm: bool = outer.builtin_lstm if outer else builtin_lstm
         self.subgraph = Subgraph("main")
         self.findings: list[Finding] = outer.findings if outer else []
         self.captured: dict[Value, Tensor] = {}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from edgec.ir import Array, Graph, parse_graph
-from edgec.kernels import run
-from edgec.lowering.tflite import TfliteRunner, to_bytes, to_file
+from edgec.ir import Array, Builder, Graph, Value, dtypes, parse_graph, sample_graph
+from edgec.ir.ops import Gru, Lstm, Rnn
+from edgec.ir.ops.recurrent import Recurrent
+from edgec.kernels import Judge, run
+from edgec.lowering.tflite import TfliteRunner, check_expressible, recurrent, to_bytes, to_file
 
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install 'edgec[tflite]'")
 
@@ -113,3 +117,66 @@ def test_a_scan_of_any_length(steps: str, back: int) -> None:
     for length in (5,) if steps == "5" else (1, 5, 2):
         x = np.random.default_rng(length).standard_normal((2, length, 3)).astype(np.float32)
         agree(graph, x, np.ones((2, 3), np.float32))
+
+
+@pytest.mark.parametrize("cls", [Lstm, Gru, Rnn])
+def test_recurrent_layers_of_many_steps(
+    cls: type[Recurrent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The samples have few: here every one of them is a WHILE."""
+    monkeypatch.setattr(recurrent, "MOST_STEPS", 0)
+    compared = 0
+    for seed in range(30):
+        graph, data = sample_graph(cls, seed)
+        if check_expressible(graph):
+            continue
+        assert "WHILE" in builtins(graph)
+        inputs = dict(zip(graph.input_names, data, strict=True))
+        found = TfliteRunner(to_bytes(graph)).run(inputs)
+        judge = Judge(graph, inputs, factor=4)  # as in tflite_test.py
+        assert all(judge.compare(output, found[output]) for output in judge.expected), seed
+        compared += 1
+    assert compared >= 10
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_steps_and_batch_that_are_not_known(direction: str) -> None:
+    b = Builder("open")
+    x = b.input("x", dtypes.f32, ("T", "B", 3))
+    weights, more = _lstm_weights(b, direction)
+    op = b.add(Lstm(x, *weights, direction=direction, **more))
+    graph = b.output(y=op.results[0], h=op.results[1], c=op.results[2])
+    for steps, batch in ((1, 1), (9, 2), (4, 3)):
+        agree(graph, np.random.default_rng(0).standard_normal((steps, batch, 3)).astype("float32"))
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_the_builtin_lstm_starts_from_zero_each_time(direction: str, peepholes: bool) -> None:
+    b = Builder("lstm")
+    x = b.input("x", dtypes.f32, (5, 2, 3))
+    weights, more = _lstm_weights(b, direction, peepholes=peepholes)
+    op = b.add(Lstm(x, *weights, direction=direction, **more))
+    graph = b.output(y=op.results[0], h=op.results[1])
+    assert {o.builtin for o in to_file(graph, builtin_lstm=True).main.operators} <= {
+        "UNIDIRECTIONAL_SEQUENCE_LSTM", "REVERSE_V2", "STRIDED_SLICE", "PACK", "RESHAPE"
+    }  # fmt: skip
+    x_given = np.random.default_rng(0).standard_normal((5, 2, 3)).astype(np.float32)
+    expected = run(graph, [x_given])
+    for resolver in ("builtin", "reference"):
+        runner = TfliteRunner(to_bytes(graph, builtin_lstm=True), resolver=resolver)
+        for _ in range(3):
+            found = runner.run({"x": x_given})
+            for name, array in expected.items():
+                np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-6)
+
+
+def _lstm_weights(
+    b: Builder, direction: str, hidden: int = 4, peepholes: bool = False
+) -> tuple[list[Value], dict[str, Any]]:
+    rng = np.random.default_rng(1)
+    count = 2 if direction == "bidirectional" else 1
+    shapes = [(count, 4 * hidden, 3), (count, 4 * hidden, hidden), (count, 8 * hidden)]
+    weights = [b.const(rng.standard_normal(shape).astype(np.float32)) for shape in shapes]
+    p = b.const(rng.standard_normal((count, 3 * hidden)).astype(np.float32)) if peepholes else None
+    return weights, {"hidden": hidden, "p": p}
