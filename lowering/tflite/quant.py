@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgec.ir import Constant, Quant, Return, Value, dtypes
+from edgec.ir import Array, Constant, Quant, Return, Value, dtypes
 from edgec.ir.ops import Dequantize, Quantize
 from edgec.ir.ops.quant import is_per_tensor
 from edgec.lowering.tflite.legalize import binary
-from edgec.lowering.tflite.shapes import reshaped
+from edgec.lowering.tflite.shapes import cropped, reshaped, transposed
 from edgec.lowering.tflite.table import TFLITE, Unwritable
 from edgec.lowering.tflite.tensors import Operator, Tensor
 from edgec.lowering.tflite.writer import Writer
 
 STORED = (dtypes.i8, dtypes.u8)
+WIDENED = (dtypes.i4, *STORED)  # what DEQUANTIZE reads
 
 
 @TFLITE.rule(Quantize)
@@ -30,7 +31,10 @@ def quantize(op: Quantize, w: Writer) -> Tensor:
 @TFLITE.rule(Dequantize)
 def dequantize(op: Dequantize, w: Writer) -> Tensor:
     x = w[op.x]
-    if op.x.type.dtype in STORED and not op.block and _constant(op.scale, op.zero_point):
+    constant = _constant(op.scale, op.zero_point)
+    if op.block and x.array is not None and x.dtype in WIDENED and constant:
+        return _of_blocks(op, x.array, w)
+    if op.x.type.dtype in WIDENED and not op.block and constant:
         quant = quant_of(op, x.dtype)
         if x.array is not None:
             x = Tensor(x.dtype, x.dims, x.array, x.name, quant=quant)
@@ -42,7 +46,32 @@ def dequantize(op: Dequantize, w: Writer) -> Tensor:
 
 
 def _kernel_takes(quant: Quant, x: Tensor) -> bool:
-    return quant.axis is None or x.dtype is dtypes.i8
+    return quant.axis is None or x.dtype in (dtypes.i4, dtypes.i8)
+
+
+def _of_blocks(op: Dequantize, array: Array, w: Writer) -> Tensor:
+    """Each block is a row, with a scale of its own along axis 0; the rows then become x again."""
+    axis = op.axis % array.ndim
+    last = np.moveaxis(array, axis, -1)
+    size = last.shape[-1]
+    blocks = -(-size // op.block)
+    padding = [(0, 0)] * (array.ndim - 1) + [(0, blocks * op.block - size)]
+    rows = np.pad(last, padding).reshape(-1, op.block)
+    scale = _per_row(op.scale, axis)
+    points = np.zeros(len(rows)) if op.zero_point is None else _per_row(op.zero_point, axis)
+    low, high = (int(limit) for limit in op.x.type.dtype.limits)
+    quant = Quant(tuple(map(float, scale)), tuple(map(int, points)), 0, low, high)
+    stored = Tensor(op.x.type.dtype, rows.shape, rows, op.x.hint, quant=quant)
+    y = w.op("DEQUANTIZE", stored, dtype=dtypes.f32)
+    y = reshaped(y, (*last.shape[:-1], blocks * op.block), w)
+    y = cropped(y, (0,) * array.ndim, last.shape, w)
+    return transposed(y, np.argsort([*np.delete(np.arange(array.ndim), axis), axis]).tolist(), w)
+
+
+def _per_row(parameter: Value, axis: int) -> Array:
+    assert isinstance(parameter, Constant)
+    found: Array = np.moveaxis(parameter.array, axis, -1).reshape(-1)
+    return found
 
 
 def _constant(*values: Value | None) -> bool:
@@ -67,7 +96,7 @@ def quant_of(op: Quantize | Dequantize, dtype: dtypes.DType) -> Quant:
 def _by_arithmetic(op: Dequantize, x: Tensor, w: Writer) -> Tensor:
     """(x - zero_point) * scale, in float32."""
     if op.block:
-        raise Unwritable("TensorFlow Lite has no scales per block")
+        raise Unwritable("TensorFlow Lite has no scales per block of what is computed")
     if x.dtype not in (*STORED, dtypes.i16, dtypes.i32):
         raise Unwritable(f"TensorFlow Lite computes on no {x.dtype.name}")
     wide = w.cast(x, dtypes.i32)

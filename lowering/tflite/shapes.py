@@ -76,9 +76,15 @@ def transposed(x: Tensor, perm: Sequence[int], w: Writer) -> Tensor:
     return w.op("TRANSPOSE", x, w.ints(perm), dims=dims)
 
 
+MOVES = ("RESHAPE", "SLICE", "TRANSPOSE")
+
+
 def is_constant(x: Tensor) -> bool:
-    """True for a constant, also one that is stored in small integers."""
-    return x.array is not None or stored_constant(x) is not None
+    """True for a constant, also one that is stored in small integers, and moved."""
+    if x.array is not None or stored_constant(x) is not None:
+        return True
+    before = x.producer if x.producer and x.producer.builtin in MOVES else None
+    return before is not None and before.operands[0] is not None and is_constant(before.operands[0])
 
 
 def stored_constant(x: Tensor) -> Tensor | None:

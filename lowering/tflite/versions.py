@@ -117,6 +117,8 @@ def _cast(operands: Operands, results: Sequence[Tensor], options: Options) -> in
 def _dequantize(operands: Operands, results: Sequence[Tensor], options: Options) -> int:
     x = operands[0]
     assert x is not None
+    if x.dtype is dtypes.i4:
+        return 6
     return 5 if x.quant is not None and x.quant.axis is not None else 1
 
 

@@ -10,8 +10,20 @@ import pytest
 from properties.tflite_graphs import image_net
 
 import edgec
-from edgec.ir import Array, Constant, Error, Graph, Kind, Op, Rewriter, dtypes, sample_graph
+from edgec.ir import (
+    Array,
+    Builder,
+    Constant,
+    Error,
+    Graph,
+    Kind,
+    Op,
+    Rewriter,
+    dtypes,
+    sample_graph,
+)
 from edgec.ir import ops as declared
+from edgec.ir.ops import MatMul
 from edgec.kernels import Executor, run, seeded_inputs
 from edgec.lowering.tflite import TFLITE, TfliteRunner, check_expressible, to_bytes, to_file
 
@@ -170,3 +182,26 @@ def test_eight_bit_weights_are_widened_or_multiplied_as_they_are(
     for name, array in expected.items():
         error = float(np.abs(found[name] - array).max() / np.abs(array).max())
         assert 0 < error < 0.03
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("depth", [64, 80])
+def test_four_bit_weights_are_widened_block_by_block(transpose: bool, depth: int) -> None:
+    """Blocks of 32 inputs: rows of 64 divide into them, rows of 80 do not."""
+    b = Builder("w4")
+    x = b.input("x", dtypes.f32, (3, depth))
+    dims = (24, depth) if transpose else (depth, 24)
+    weights = b.const(np.random.default_rng(0).standard_normal(dims).astype(np.float32))
+    graph = b.output(y=b.add(MatMul(x, weights, transpose_b=transpose)).result)
+    edgec.optimize(graph, "weights{bits=4,group=32}")
+    operators = to_file(graph).main.operators
+    [widened] = [o for o in operators if o.builtin == "DEQUANTIZE"]
+    stored = widened.operands[0]
+    assert stored is not None
+    assert (stored.dtype, stored.dims[1]) == (dtypes.i4, 32)
+    assert operators[-1].builtin == "FULLY_CONNECTED"
+    inputs = seeded_inputs(graph)
+    expected = Executor(graph).run(inputs)["y"]
+    for resolver in ("xnnpack", "builtin", "reference"):
+        found = TfliteRunner(to_bytes(graph), resolver=resolver).run(inputs)["y"]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
