@@ -23,7 +23,7 @@ from edgec.ir import (
     sample_graph,
 )
 from edgec.ir import ops as declared
-from edgec.ir.ops import MatMul
+from edgec.ir.ops import ConvTranspose, MatMul
 from edgec.kernels import Executor, run, seeded_inputs
 from edgec.lowering.tflite import TFLITE, TfliteRunner, check_expressible, to_bytes, to_file
 
@@ -205,3 +205,18 @@ def test_four_bit_weights_are_widened_block_by_block(transpose: bool, depth: int
     for resolver in ("xnnpack", "builtin", "reference"):
         found = TfliteRunner(to_bytes(graph), resolver=resolver).run(inputs)["y"]
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_transposed_convolution_of_eight_bit_weights(groups: int) -> None:
+    b = Builder("up")
+    x = b.input("x", dtypes.f32, (1, 16, 5, 5))
+    weights = np.random.default_rng(0).standard_normal((16, 16, 3, 3)).astype(np.float32)
+    made = ConvTranspose(x, b.const(weights), stride=(2, 2), groups=groups)
+    graph = b.output(y=b.add(made).result)
+    edgec.optimize(graph, "weights{bits=8}")
+    assert ("DEQUANTIZE" in builtins(graph)) == (groups == 1)
+    inputs = seeded_inputs(graph)
+    expected = Executor(graph).run(inputs)["y"]
+    found = TfliteRunner(to_bytes(graph)).run(inputs)["y"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
