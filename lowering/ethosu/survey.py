@@ -54,6 +54,7 @@ def surveyed(main: Subgraph, vela: Vela, system: System, notes: Sequence[str] = 
     costs = _by_operator(names, vela.layers)
     places = [_place(operator, costs.get(i, []), vela) for i, operator in enumerate(main.operators)]
     found = [*notes] if vela.is_valid else [*notes, INVALID]
+    found += [f"Vela says: {remark}" for remark in vela.remarks]
     return Survey(places, _facts(vela, system), found)
 
 

@@ -39,6 +39,10 @@ _REASON = re.compile(
 )
 
 
+_TENSOR = re.compile(r"(unsupported DataType \w+) \(.*\)$")  # each operator of a layer has its own
+_REMARK = re.compile(r"^(?!Warning|Reason)[A-Z].*\.$", re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class System:
     """What is compiled for: always all three, since cycles compare on the same system only."""
@@ -87,14 +91,14 @@ class Vela:
         layers: in order of execution.
         reasons: why operators stay on the CPU, by the name of their result.
         summary: the row of its summary, by column.
-        said: all that it printed.
+        remarks: sentences of its own, which are about no operator.
     """
 
     artifact: Path
     layers: tuple[LayerCost, ...]
     reasons: Mapping[str, str]
     summary: Mapping[str, str]
-    said: str
+    remarks: tuple[str, ...] = ()
 
     def number(self, column: str) -> float:
         """A number of the summary. Raises KeyError for an unknown column."""
@@ -141,9 +145,9 @@ def compile_with_vela(path: Path, folder: Path, system: System) -> Vela:
     return Vela(
         artifact,
         tuple(_layers(folder / f"{path.stem}_per-layer.csv")),
-        dict(_REASON.findall(said)),
+        {name: _TENSOR.sub(r"\1", why) for name, why in _REASON.findall(said)},
         _summary(folder, path.stem),
-        said,
+        tuple(dict.fromkeys(_REMARK.findall(said))),
     )
 
 
