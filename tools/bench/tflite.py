@@ -1,12 +1,12 @@
 """LiteRT: what edgec writes against what onnx2tf writes, and its integers against our kernels'.
 
-    python -m edgec.tools.bench.tflite --models FOLDER --onnx2tf PYTHON
+    python -m edgec.tools.bench.tflite --models FOLDER --onnx2tf PYTHON --litert-torch PYTHON
     python -m edgec.tools.bench.tflite --models FOLDER --exact lite0
 
-PYTHON is that of an environment with onnx2tf (TensorFlow wants one of its own); without it only our
-files are timed. Latency is LiteRT with XNNPACK on one thread. onnx2tf's int8 files are quantized by
-TensorFlow on the samples that edgec calibrates on. The layouts of the inputs differ: onnx2tf's have
-their channels last, and so have ours here (``io_layout=nhwc``).
+PYTHON is that of an environment with onnx2tf or litert-torch (each wants one of its own); without
+them only our files are timed. Latency is LiteRT with XNNPACK on one thread. onnx2tf's int8 files
+are quantized by TensorFlow on the samples that edgec calibrates on. The layouts of the inputs
+differ: the peers' have their channels last, and so have ours here (``io_layout=nhwc``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,14 @@ from edgec.ir import Array, Graph
 from edgec.kernels import seeded_inputs
 from edgec.lowering.tflite import TfliteRunner
 from edgec.tools import driver
+from edgec.tools.bench.litert_torch import has_network, litert_torch_file
 from edgec.tools.bench.models import bench_shapes, machine, models_in
 from edgec.tools.bench.quant_cases import cases_in
 from edgec.tools.bench.tflite_exact import exact
 from edgec.tools.bench.timing import Timing, paired
 
-OURS, AGAIN, THEIRS = "edgec", "edgec again", "onnx2tf"
-MODELS = "mnist_mbv2|mobilenet_v2|mobilenet_v3|shufflenet|efficientnet_lite0.ts17"
+OURS, AGAIN, THEIRS, TORCH = "edgec", "edgec again", "onnx2tf", "litert-torch"
+MODELS = "mnist|mobilenet|shufflenet|efficientnet_lite0.ts17|det_infer|yolox|mobilevit|ssdlite"
 MOVES = ("TRANSPOSE", "RESHAPE")
 SAMPLES = 8  # of calibration: the numbers hardly matter for the time
 LIMIT = 400  # seconds that a conversion may take
@@ -61,31 +62,41 @@ class Made:
 
 @dataclass(frozen=True)
 class Row:
-    """One model in one precision; why_not where onnx2tf made none."""
+    """One model in one precision; why_not where a peer made none."""
 
     name: str
     precision: str
     made: Mapping[str, Made]
     timing: Mapping[str, Timing]
-    why_not: str = ""
+    why_not: Mapping[str, str] = field(default_factory=dict)
 
 
-def row(path: Path, precision: str, python: Path | None, rounds: int) -> Row:
-    """Convert one model by both and time the files."""
+def row(path: Path, precision: str, pythons: Mapping[str, Path | None], rounds: int) -> Row:
+    """Convert one model by all and time the files; ``pythons`` are those of the peers."""
     graph = driver.load(path)
     shapes = bench_shapes(graph)
     samples = [seeded_inputs(graph, seed=seed, shapes=shapes) for seed in range(SAMPLES)]
-    made, why_not = {OURS: ours(path, precision, samples)}, ""
-    if python is not None:
+    made = {OURS: ours(path, precision, samples)}
+    why_not: dict[str, str] = {}
+    for name, python in pythons.items():
+        if python is None or (name == TORCH and not _by_torch(path, precision)):
+            continue
         try:
-            made[THEIRS] = theirs(path, precision, python, graph, samples)
+            if name == TORCH:
+                made[name] = Made(*litert_torch_file(path.stem, python, LIMIT))
+            else:
+                made[name] = theirs(path, precision, python, graph, samples)
         except (subprocess.SubprocessError, FileNotFoundError) as error:
-            why_not = f"fails ({type(error).__name__})"
-            print(getattr(error, "stderr", b"")[-600:], file=sys.stderr)
-    calls = {name: call(one.content) for name, one in made.items()}
-    calls[AGAIN] = call(made[OURS].content)
-    baseline = THEIRS if THEIRS in made else OURS
-    return Row(path.stem, precision, made, paired(calls, baseline, rounds=rounds), why_not)
+            why_not[name] = f"fails ({type(error).__name__})"
+            print(str(getattr(error, "stderr", ""))[-600:], file=sys.stderr)
+    sizes = {name: array.shape for name, array in samples[0].items()}
+    calls = {name: call(one.content, sizes) for name, one in made.items()}
+    calls[AGAIN] = call(made[OURS].content, sizes)
+    return Row(path.stem, precision, made, paired(calls, OURS, rounds=rounds), why_not)
+
+
+def _by_torch(path: Path, precision: str) -> bool:
+    return precision == "fp32" and has_network(path.stem)
 
 
 def ours(path: Path, precision: str, samples: Sequence[Mapping[str, Array]]) -> Made:
@@ -159,9 +170,19 @@ def _data(folder: Path, graph: Graph, samples: Sequence[Mapping[str, Array]]) ->
     return found
 
 
-def call(content: bytes) -> Callable[[], object]:
-    """One run on numbers that stay in place; what is timed is the interpreter's."""
+def call(content: bytes, sizes: Mapping[str, Sequence[int]]) -> Callable[[], object]:
+    """One run on numbers that stay in place; what is timed is the interpreter's.
+
+    Args:
+        sizes: the shapes of the model's inputs, images with their channels first; a file that
+            leaves dims open is resized to them.
+    """
     interpreter = TfliteRunner(content)._interpreter
+    for details in interpreter.get_input_details():
+        if -1 in details["shape_signature"]:
+            shape = next(s for s in sizes.values() if len(s) == len(details["shape"]))
+            turned = [shape[axis] for axis in (0, 2, 3, 1)] if len(shape) == 4 else shape
+            interpreter.resize_tensor_input(details["index"], turned)
     interpreter.allocate_tensors()
     rng = np.random.default_rng(0)
     for details in interpreter.get_input_details():
@@ -177,34 +198,37 @@ def builtins(content: bytes) -> Counter[str]:
     return Counter(one["op_name"] for one in runner._interpreter._get_ops_details())
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as Markdown."""
-    lines = [
-        "| model | precision | onnx2tf, ms | edgec, ms | ratio | null | onnx2tf, KB | edgec, KB "
-        "| onnx2tf, s | edgec, s | onnx2tf, TRANSPOSE + RESHAPE | edgec |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *map(_line, rows)])
+COLUMNS = ("edgec / it", "its ms", "KB", "s", "TRANSPOSE + RESHAPE")
 
 
-def _line(one: Row) -> str:
-    mine, other = one.made[OURS], one.made.get(THEIRS)
-    timing = one.timing
+def table(rows: Sequence[Row], peers: Sequence[str]) -> str:
+    """The rows as Markdown: edgec's own numbers, then each peer's."""
+    heads = ["model", "precision", "edgec, ms", "null", "KB", "s", "TRANSPOSE + RESHAPE"]
+    heads += [f"{peer}: {column}" for peer in peers for column in COLUMNS]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *(_line(one, peers) for one in rows)])
+
+
+def _line(one: Row, peers: Sequence[str]) -> str:
+    mine, timing = one.made[OURS], one.timing
     cells = [
-        one.name,
-        one.precision,
-        f"{timing[THEIRS].milliseconds:.2f}" if other else one.why_not,
-        f"{timing[OURS].milliseconds:.2f}",
-        f"{timing[OURS].ratio:.3f}" if other else "",
-        f"{timing[AGAIN].ratio / timing[OURS].ratio:.3f}",
-        f"{len(other.content) / 1000:.0f}" if other else "",
-        f"{len(mine.content) / 1000:.0f}",
-        f"{other.seconds:.1f}" if other else "",
-        f"{mine.seconds:.2f}",
-        other.moves() if other else "",
-        mine.moves(),
-    ]
+        one.name, one.precision, f"{timing[OURS].milliseconds:.2f}", f"{timing[AGAIN].ratio:.3f}",
+        f"{len(mine.content) / 1000:.0f}", f"{mine.seconds:.2f}", mine.moves(),
+    ]  # fmt: skip
+    for peer in peers:
+        cells += _cells(one, peer)
     return f"| {' | '.join(cells)} |"
+
+
+def _cells(one: Row, peer: str) -> list[str]:
+    other = one.made.get(peer)
+    if other is None:
+        return [one.why_not.get(peer, ""), *[""] * (len(COLUMNS) - 1)]
+    timing = one.timing[peer]
+    return [
+        f"{1 / timing.ratio:.3f}", f"{timing.milliseconds:.2f}",
+        f"{len(other.content) / 1000:.0f}", f"{other.seconds:.1f}", other.moves(),
+    ]  # fmt: skip
 
 
 def main() -> None:
@@ -212,6 +236,9 @@ def main() -> None:
     parser.add_argument("--models", type=Path, required=True, help="a folder of .onnx files")
     parser.add_argument("--only", default=MODELS, help="models whose names match this expression")
     parser.add_argument("--onnx2tf", type=Path, metavar="PYTHON", help="a Python that has onnx2tf")
+    parser.add_argument(
+        "--litert-torch", type=Path, metavar="PYTHON", help="one that has litert-torch and timm"
+    )
     parser.add_argument("--precision", choices=tuple(ASKED), action="append")
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--exact", metavar="CASE", help="compare integers; lite0, digits-mbv2, …")
@@ -221,14 +248,16 @@ def main() -> None:
         case = cases_in(chosen.models)[chosen.exact]()
         print(f"{case.name}: {exact(case, case.evaluation[: chosen.samples])}")
         return
+    pythons = {THEIRS: chosen.onnx2tf, TORCH: chosen.litert_torch}
+    peers = [name for name, python in pythons.items() if python is not None]
     rows = []
     for path in models_in(chosen.models):
         if re.search(chosen.only, path.stem):
             for precision in chosen.precision or ASKED:
-                rows.append(row(path, precision, chosen.onnx2tf, chosen.rounds))
-                print(_line(rows[-1]), flush=True)
+                rows.append(row(path, precision, pythons, chosen.rounds))
+                print(_line(rows[-1], peers), flush=True)
     print(f"\n{machine()}, load {os.getloadavg()[0]:.1f}, {chosen.rounds} rounds\n")
-    print(table(rows))
+    print(table(rows, peers))
 
 
 if __name__ == "__main__":
