@@ -14,7 +14,7 @@ from edgec.lowering.edgetpu.runtime import RUNTIME, load
 from edgec.lowering.edgetpu.survey import survey
 from edgec.lowering.target import Options, Target, register
 from edgec.lowering.tflite.devices import refused_by_integer_device
-from edgec.lowering.tflite.scheme import TFLITE_SCHEME
+from edgec.lowering.tflite.scheme import DEVICE_SCHEME
 from edgec.lowering.tflite.shuffles import absorb_shuffles
 from edgec.lowering.tflite.table import TFLITE
 from edgec.lowering.tflite.target import LAYOUTS
@@ -24,9 +24,9 @@ PIPELINE = "O2,integerize,layout{to=nhwc,io=free},cleanup,cse,dce"
 
 EDGETPU_SCHEME = register_scheme(
     replace(
-        TFLITE_SCHEME,
+        DEVICE_SCHEME,
         name="edgetpu",
-        roles=MappingProxyType({**TFLITE_SCHEME.roles, HardSwish: Role.EXPANDED}),
+        roles=MappingProxyType({**DEVICE_SCHEME.roles, HardSwish: Role.EXPANDED}),
     )
 )
 

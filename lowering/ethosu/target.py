@@ -18,7 +18,7 @@ from edgec.lowering.tflite.devices import (
     require_suffix,
 )
 from edgec.lowering.tflite.runner import TfliteRunner
-from edgec.lowering.tflite.scheme import TFLITE_SCHEME
+from edgec.lowering.tflite.scheme import DEVICE_SCHEME
 from edgec.lowering.tflite.shuffles import absorb_shuffles
 from edgec.lowering.tflite.table import TFLITE
 from edgec.lowering.tflite.target import LAYOUTS
@@ -70,7 +70,7 @@ ETHOSU_TARGET = register(
         load=_load,
         precisions=("int8",),
         option_names=(*EDGES, *SYSTEM),
-        scheme=TFLITE_SCHEME,
+        scheme=DEVICE_SCHEME,
         layouts=LAYOUTS,
         survey=survey,
     )

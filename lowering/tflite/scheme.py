@@ -3,6 +3,9 @@ biases (LiteRT 8-bit quantization specification). The grids of lookup tables are
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
+
 from edgec.ir import QuantScheme, Refusal, Role, dtypes, register_scheme
 from edgec.ir.ops import (
     Clip,
@@ -15,8 +18,11 @@ from edgec.ir.ops import (
     LogSoftmax,
     MatMul,
     Silu,
+    Softmax,
 )
-from edgec.lowering.schemes import FIXED_GRIDS, roles, weights_are_constant
+from edgec.lowering.schemes import FIXED_GRIDS, matmul, roles, weights_are_constant
+
+LARGEST_SOFTMAX = 1 << 14  # elements: 0.25 ms on integers
 
 
 def _conv(op: Conv) -> Role | Refusal:
@@ -35,9 +41,29 @@ def _elu(op: Elu) -> Role | Refusal:
     return Role.RESCALED if op.alpha == 1 else Refusal("ELU has an alpha of 1")
 
 
-TFLITE_SCHEME = register_scheme(
+def _softmax(op: Softmax) -> Role | Refusal:
+    count = op.x.type.elements()
+    if count > LARGEST_SOFTMAX:
+        return Refusal(
+            "LiteRT's SOFTMAX on integers takes 15 ns an element, 10 times as long as on floats"
+        )
+    return Role.FIXED
+
+
+def _matmul(op: MatMul) -> Role | Refusal:
+    found = matmul(op)
+    if found is not Role.RESCALED:
+        return found
+    return Refusal(
+        "LiteRT multiplies two computed tensors of integers 20 times as slowly as floats, unless "
+        "the right one has a zero point of 0"
+    )
+
+
+# For devices that compute on integers alone, where one operator with a table is the cheapest.
+DEVICE_SCHEME = register_scheme(
     QuantScheme(
-        name="tflite",
+        name="tflite-micro",
         activation=dtypes.i8,
         bias=dtypes.i32,
         per_channel=frozenset({Conv, ConvTranspose, MatMul}),
@@ -55,5 +81,18 @@ TFLITE_SCHEME = register_scheme(
             }
         ),
         fixed=FIXED_GRIDS,
+    )
+)
+
+# For processors, by what XNNPACK has: no HARD_SWISH of integers, where LiteRT's own alone takes 1.4
+# times as long as all the rest of PP-OCR's detector. It becomes MUL, ADD with its grid as the
+# clamp, MUL.
+TFLITE_SCHEME = register_scheme(
+    replace(
+        DEVICE_SCHEME,
+        name="tflite",
+        roles=MappingProxyType(
+            {**DEVICE_SCHEME.roles, HardSwish: Role.EXPANDED, MatMul: _matmul, Softmax: _softmax}
+        ),
     )
 )

@@ -10,7 +10,7 @@ from edgec.lowering.tflite.container import pack
 from edgec.lowering.tflite.devices import device_file, require_suffix
 from edgec.lowering.tflite.runner import TfliteRunner
 from edgec.lowering.tflite.runtime import RUNTIME
-from edgec.lowering.tflite.scheme import TFLITE_SCHEME
+from edgec.lowering.tflite.scheme import DEVICE_SCHEME
 from edgec.lowering.tflite.shuffles import absorb_shuffles
 from edgec.lowering.tflite.table import TFLITE
 from edgec.lowering.tflite.target import LAYOUTS
@@ -57,7 +57,7 @@ TFLITE_MICRO_TARGET = register(
         runtime=RUNTIME,
         load=_load,
         option_names=OPTIONS,
-        scheme=TFLITE_SCHEME,
+        scheme=DEVICE_SCHEME,
         layouts=LAYOUTS,
     )
 )

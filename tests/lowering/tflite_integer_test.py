@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from properties.tflite_graphs import image_net
+from quantized import quantized, record_ranges
 
 import edgec
 from edgec.ir import (
     Array,
     Builder,
     Constant,
+    DType,
     Error,
     Graph,
     Kind,
@@ -23,7 +25,7 @@ from edgec.ir import (
     sample_graph,
 )
 from edgec.ir import ops as declared
-from edgec.ir.ops import ConvTranspose, MatMul
+from edgec.ir.ops import ConvTranspose, HardSwish, MatMul
 from edgec.kernels import Executor, run, seeded_inputs
 from edgec.lowering.tflite import TFLITE, TfliteRunner, check_expressible, to_bytes, to_file
 
@@ -220,3 +222,24 @@ def test_a_transposed_convolution_of_eight_bit_weights(groups: int) -> None:
     expected = Executor(graph).run(inputs)["y"]
     found = TfliteRunner(to_bytes(graph)).run(inputs)["y"]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "hard_swish", "product"),
+    [("tflite", 0, dtypes.f32), ("edgetpu", 0, dtypes.i8), ("tflite-micro", 1, dtypes.i8)],
+)
+def test_what_runs_on_integers_goes_by_who_runs_it(
+    scheme: str, hard_swish: int, product: DType
+) -> None:
+    """XNNPACK has no HARD_SWISH of integers, and is fast at products of two floats only."""
+    b = Builder("attention")
+    x = b.input("x", dtypes.f32, (1, 16, 16))
+    y = b.add(HardSwish(x)).result
+    graph = b.output(y=b.add(MatMul(y, x, transpose_b=True)).result)
+    record_ranges(graph, [seeded_inputs(graph, seed=seed) for seed in range(3)])
+    quantized(graph, scheme=scheme)
+    edgec.optimize(graph, "integerize")
+    operators = to_file(graph).main.operators
+    assert sum(o.builtin == "HARD_SWISH" for o in operators) == hard_swish
+    [multiplied] = [o for o in operators if o.builtin == "BATCH_MATMUL"]
+    assert multiplied.results[0].dtype is product
