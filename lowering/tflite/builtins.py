@@ -4,7 +4,8 @@
 against its interpreter by the generated tests; ``rank`` is the highest rank of its operands.
 ``since`` lists the release of TensorFlow that brought each version, first version first (LiteRT,
 tflite/converter/tools/versioning/runtime_version.cc). ``newer`` gives the version that the element
-type of the first operand asks for; further rules are in ``versions.py``. Of DEPTH_TO_SPACE and TILE
+type of the first operand asks for; further rules are in ``versions.py``. The last one of DEQUANTIZE,
+for 4 bits, is on no such list: TensorFlow 2.19 is the oldest that was seen to run it. Of DEPTH_TO_SPACE and TILE
 the first version moves 8-bit integers, too, and it is the only one that the reference kernels know.
 """
 
@@ -61,7 +62,7 @@ BUILTINS: Mapping[str, Builtin] = {
     "DEPTHWISE_CONV_2D": Builtin("DepthwiseConv2DOptions", FLOAT, "1.5 1.12 1.14 2.2 2.3 2.3", 4),
     "DEPTH_TO_SPACE": Builtin("DepthToSpaceOptions", (f32, i32, i64, i8, u8), "2.1 2.5", 4),
     "DEQUANTIZE": Builtin("DequantizeOptions", (dtypes.f16, i8, u8, dtypes.i4),
-                          "1.13 1.14 1.15 2.2 2.7 2.18", newer={i8: 2, i16: 3, dtypes.f16: 3}),
+                          "1.13 1.14 1.15 2.2 2.7 2.19", newer={i8: 2, i16: 3, dtypes.f16: 3}),
     "DIV": Builtin("DivOptions", (f32, i32), "1.6 2.3", 5),
     "DYNAMIC_UPDATE_SLICE": Builtin(None, (f32, i32, i64, boolean, i8), "2.9"),
     "ELU": Builtin(None, FLOAT, "1.14"),
