@@ -5,7 +5,7 @@ against its interpreter by the generated tests; ``rank`` is the highest rank of 
 ``since`` lists the release of TensorFlow that brought each version, first version first (LiteRT,
 tflite/converter/tools/versioning/runtime_version.cc). ``newer`` gives the version that the element
 type of the first operand asks for; further rules are in ``versions.py``. The last version of
-DEQUANTIZE, for 4 bits, is on no such list: TensorFlow 2.19 is the oldest that was seen to run it. Of
+DEQUANTIZE, for 4 bits, is on no such list: TensorFlow 2.19 is the oldest seen to run it. Of
 DEPTH_TO_SPACE and TILE the first version moves 8-bit integers, too, and it is the only one that the
 reference kernels know.
 """
