@@ -13,6 +13,7 @@ from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
 _TINY = np.finfo(np.float32).tiny
+_NEXT = float(np.nextafter(np.float32(1), np.float32(2)))  # times a number: one or two above it
 MOST_LISTS = 256  # one operator for each batch entry and class
 
 
@@ -21,19 +22,21 @@ def nms(op: Nms, w: Writer) -> Tensor:
     boxes, scores = w[op.boxes], w[op.scores]
     known = scores.static_dims
     limit = (0,) if op.max_output is None else known_ints(op.max_output)
-    if known is None or limit is None:
-        raise Unwritable("NMS is written with known numbers of boxes, classes and results",
-                         PIN)  # fmt: skip
+    if known is None:
+        raise Unwritable("NMS is written with known numbers of boxes and classes", PIN)
     batch, classes, count = known
-    most = min(limit[0], count)
+    most = count if limit is None else min(limit[0], count)
     if not most or not batch * classes:
         return w.copy(w.const(np.zeros((0, 3), np.int64)))
     if batch * classes > MOST_LISTS:
         raise Unwritable(f"{batch * classes} lists of boxes, {MOST_LISTS} at most",
                          "end the model before the suppression")  # fmt: skip
     corners = _corners(op, boxes, w)
+    asked = w[op.max_output] if limit is None and op.max_output is not None else None
     rows = [
-        _rows(op, corners, scores, (b, k), most, w) for b in range(batch) for k in range(classes)
+        _rows(op, corners, scores, (b, k), most, asked, w)
+        for b in range(batch)
+        for k in range(classes)
     ]
     y = joined(rows, 0, w) if len(rows) > 1 else rows[0]
     y.dims = op.result.type.dims
@@ -51,9 +54,16 @@ def _corners(op: Nms, boxes: Tensor, w: Writer) -> Tensor:
 
 
 def _rows(
-    op: Nms, boxes: Tensor, scores: Tensor, at: tuple[int, int], most: int, w: Writer
+    op: Nms,
+    boxes: Tensor,
+    scores: Tensor,
+    at: tuple[int, int],
+    most: int,
+    asked: Tensor | None,
+    w: Writer,
 ) -> Tensor:
-    """(batch, class, box) of the boxes of one list that survive."""
+    """(batch, class, box) of the boxes of one list that survive; the first ``asked``, a number that
+    is computed, of all."""
     b, k = at
     count = scores.dims[2]
     own = reshaped(cropped(boxes, (b, 0, 0), (1, count, 4), w), (count, 4), w)
@@ -66,7 +76,11 @@ def _rows(
     )  # fmt: skip
     left = w.const(np.broadcast_to([b, k], (most, 2)), dtypes.i32)
     rows = joined([left, reshaped(chosen, (most, 1), w)], 1, w)
-    shape = w.op("CONCATENATION", reshaped(valid, (1,), w), w.ints([3]), dims=(2,), axis=0)
+    valid = reshaped(valid, (1,), w)
+    if asked is not None:
+        wanted = reshaped(w.cast(asked, dtypes.i32), (1,), w)
+        valid = binary("MINIMUM", valid, binary("MAXIMUM", wanted, w.ints([0]), w), w)
+    shape = w.op("CONCATENATION", valid, w.ints([3]), dims=(2,), axis=0)
     open_dims: tuple[Dim, ...] = (op.result.type.dims[0], 3)
     return w.op("SLICE", rows, w.ints([0, 0]), shape, dims=open_dims)
 
@@ -74,7 +88,8 @@ def _rows(
 def _overlap(threshold: Value | None, w: Writer) -> Tensor:
     """From this overlap on a box falls; ours falls above the threshold."""
     if threshold is not None and not isinstance(threshold, Constant):
-        return binary("MAXIMUM", reshaped(w[threshold], (), w), w.const(_TINY, dtypes.f32), w)
+        above = scaled(reshaped(w[threshold], (), w), _NEXT, w)
+        return binary("MAXIMUM", above, w.const(_TINY, dtypes.f32), w)
     given = np.float32(0 if threshold is None else threshold.array.item())
     return w.const(max(np.nextafter(given, np.float32(2)), _TINY), dtypes.f32)
 
