@@ -31,16 +31,19 @@ def quantize(op: Quantize, w: Writer) -> Tensor:
 @TFLITE.rule(Dequantize)
 def dequantize(op: Dequantize, w: Writer) -> Tensor:
     x = w[op.x]
-    constant = _constant(op.scale, op.zero_point)
-    if op.block and x.array is not None and x.dtype in WIDENED and constant:
+    if x.dtype not in WIDENED or not _constant(op.scale, op.zero_point):
+        return _by_arithmetic(op, x, w)
+    # XNNPACK folds such a constant into its readers, and fails where there are none.
+    leaves = any(isinstance(user, Return) for user in op.result.users)
+    if leaves and x.array is not None:
+        return _by_arithmetic(op, x, w)
+    if op.block and x.array is not None:
         return _of_blocks(op, x.array, w)
-    if op.x.type.dtype in WIDENED and not op.block and constant:
+    if not op.block:
         quant = quant_of(op, x.dtype)
         if x.array is not None:
             x = Tensor(x.dtype, x.dims, x.array, x.name, quant=quant)
-        # XNNPACK folds such a constant into its readers, and fails where there are none.
-        leaves = any(isinstance(user, Return) for user in op.result.users)
-        if x.quant == quant and _kernel_takes(quant, x) and not (leaves and x.array is not None):
+        if x.quant == quant and _kernel_takes(quant, x):
             return w.op("DEQUANTIZE", x, dtype=dtypes.f32)
     return _by_arithmetic(op, x, w)
 

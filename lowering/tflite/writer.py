@@ -182,11 +182,16 @@ class Writer:
         self._tensors[value] = tensor
 
     def output(self, tensor: Tensor) -> None:
-        """Another output of this subgraph; every one is a tensor of its own."""
-        if tensor.producer is None or tensor.fixed or tensor in self.subgraph.outputs:
-            tensor = self.copy(tensor)
+        """Another output of this subgraph."""
+        tensor = self._own(tensor)
         tensor.readers += 1
         self.subgraph.outputs.append(tensor)
+
+    def _own(self, tensor: Tensor) -> Tensor:
+        """An output is a tensor of its own, and computed."""
+        if tensor.producer is None or tensor.fixed or tensor in self.subgraph.outputs:
+            return self.copy(tensor)
+        return tensor
 
     # -- graphs ---------------------------------------------------------------------------------
 
@@ -299,6 +304,7 @@ class Writer:
         if self._comes_as_integers(value):
             tensor = self._on_grid(tensor, self.edges.grid_of_output(value))
             self.edges.integers.append(name)
+        tensor = self._own(tensor)
         if value.type.dtype is dtypes.f16 and self._outer is None:
             tensor = self.cast(tensor, dtypes.f16)
         self.output(tensor)
