@@ -20,7 +20,7 @@ from edgec.lowering.tflite.legalize import binary, compared
 from edgec.lowering.tflite.shapes import joined, reshaped
 from edgec.lowering.tflite.table import TFLITE
 from edgec.lowering.tflite.tensors import Operator, Tensor
-from edgec.lowering.tflite.writer import Writer
+from edgec.lowering.tflite.writer import Writer, prune
 
 NUMBER = TensorType(dtypes.i64, ())  # of a round, from 0
 MOST_STACKED = 1 << 26  # elements of a tensor that holds all rounds: a larger one grows with them
@@ -53,9 +53,9 @@ class Stack:
     def holds_all(self) -> bool:
         """True when its final size is known before the first round."""
         dims = self.each.static_dims
-        return self.rounds is not None and dims is not None and (
-            self.rounds * int(np.prod(dims)) <= MOST_STACKED
-        )  # fmt: skip
+        if self.rounds is None or dims is None:
+            return False
+        return self.rounds * max(int(np.prod(dims)), 1) <= MOST_STACKED
 
     @property
     def type(self) -> TensorType:
@@ -138,6 +138,8 @@ def repeated(
         inner.subgraph.outputs.append(tensor)
     operands = [*(each.initial for each in everything), *(w[value] for value in read)]
     results = [Tensor(x.dtype, x.dims, quant=x.quant) for x in inner.subgraph.inputs]
+    for each in (inner, condition):
+        prune(each.subgraph)
     operator = Operator("WHILE", [*operands], results, {}, 1)
     operator.subgraphs = {
         "cond_subgraph_index": condition.subgraph, "body_subgraph_index": inner.subgraph
