@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgec.ir.collector import collector_paused
+from edgec.ir.diagnostics import Error, Finding, Kind
+from edgec.ir.dim_algebra import DimError
 from edgec.ir.dims import ANY, Dim, DimExpr
 from edgec.ir.graph import Graph
-from edgec.ir.op import Op
+from edgec.ir.op import Op, OpError
 from edgec.ir.types import TensorType, substitute_dim
 from edgec.ir.value import Constant, Value
 
 
 def clone(graph: Graph, bindings: Mapping[str, Dim]) -> Graph:
-    """A copy of ``graph``; see ``Graph.clone``."""
+    """A copy of ``graph``; see ``Graph.clone``.
+
+    Raises:
+        Error: of kind USAGE: an op cannot be with these sizes.
+    """
     copies: dict[Value, Value] = {}
     with collector_paused():
         copied = _clone_into(graph, copies, bindings, None)
@@ -66,7 +72,20 @@ def _clone_into(
         copies[value] = copied._add_input(value.hint, value.type.substitute(bindings))
         copies[value].range = value.range
     for op in graph._all_ops:
-        copied._link(clone_op(op, copies, bindings, copied), None)
+        try:
+            copied._link(clone_op(op, copies, bindings, copied), None)
+        except (OpError, DimError) as error:
+            if not bindings:
+                raise
+            sizes = ", ".join(f"{name}={dim}" for name, dim in bindings.items())
+            source = f" from {', '.join(op.loc)}" if op.loc else ""
+            finding = Finding(str(error), f"{op.op_name}{source}")
+            raise Error(
+                Kind.USAGE,
+                f"an op cannot be with {sizes}",
+                [finding],
+                instead="sizes that fit each other, as in --input-shape",
+            ) from error
     return copied
 
 

@@ -226,7 +226,12 @@ class Executor:
             found = step.kernel(op, *operands, **extra)
         except (ValueError, IndexError, TypeError, OverflowError, MemoryError) as error:
             finding = Finding(f"{type(error).__name__}: {error}", _located(op))
-            raise Error(Kind.MISMATCH, "an op cannot run on these values", [finding]) from error
+            raise Error(
+                Kind.MISMATCH,
+                "an op cannot run on these values",
+                [finding],
+                instead="inputs that the model takes: other sizes (--input-shape) or data (--data)",
+            ) from error
         results = found if isinstance(found, tuple) else (found,)
         _check_results(op, results)
         return results if arena is None else list(map(arena.kept, op.results, results))

@@ -190,7 +190,8 @@ class _Shaker:
         noise = self.rng.random(array.shape, np.float32)
         noise -= np.float32(0.5)
         noise *= np.float32(2 * reach)
-        array += noise.astype(array.dtype, copy=False)
+        with np.errstate(over="ignore"):  # a mask is as low as float32 goes
+            array += noise.astype(array.dtype, copy=False)
 
     def _step(self, array: Array) -> None:
         """Move some integers by one: a runtime's fast kernels round to other arithmetic."""

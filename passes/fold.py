@@ -23,6 +23,7 @@ from edgec.ir import (
 from edgec.ir.ops import Dequantize
 from edgec.kernels import KERNELS
 from edgec.passes.base import Pass
+from edgec.passes.bound_sizes import Sizes
 from edgec.passes.context import current
 from edgec.passes.promise import Exact
 
@@ -53,8 +54,11 @@ class Fold(Pass):
         fuel = current().fuel
         statistics = current().statistics
         left = self.max_growth
+        sizes = Sizes(graph)
         for part in graph.graphs:
-            for op in part.ops:
+            sizes.enter(part)
+            for each in part.ops:
+                op = sizes.applied(each)
                 found = _known_results(op, left)
                 if found is None or not fuel.spend(self.name, op):
                     continue
@@ -64,6 +68,7 @@ class Fold(Pass):
                     Constant(array, hint=result.hint, type=_known_type(result, array))
                     for array, result in zip(found, op.results, strict=True)
                 ]
+                sizes.learn(op, found)
                 Rewriter(part).replace(op, *constants)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgec.ir import ANY, Graph, TensorType, Value, known_ints
+from edgec.ir import ANY, Error, Graph, Kind, TensorType, Value, known_ints
 from edgec.ir.ops import Concat, If, Loop, Reshape, Scan, Slice
 from edgec.ir.ops.common import normalized_axis
 from edgec.ir.ops.control import CONDITION, COUNT
@@ -14,6 +14,7 @@ from edgec.lowering.onnx.node import READERS, Node, Read, Undecided, Unsupported
 from edgec.lowering.onnx.writer import WRITERS, Writer
 
 BRANCHES = ("then_branch", "else_branch")
+ALONE = {f"{branch} alone": branch for branch in BRANCHES}  # the other one cannot be computed
 
 
 @READERS.rule("If")
@@ -23,11 +24,28 @@ def read_if(node: Node) -> Read:
     known = known_ints(cond)
     if known is not None and len(known) == 1:
         return node.inline(BRANCHES[0] if known[0] else BRANCHES[1])
-    regions = [node.body(branch, ()) for branch in BRANCHES]
+    if node.decision in ALONE:
+        return node.inline(ALONE[node.decision])
+    regions = [_branch(node, branch) for branch in BRANCHES]
     differing = _differing(*regions)
     if differing is not None:
         _agree(node, regions, differing)
     return node.add(If(cond, regions=tuple(regions))).results
+
+
+def _branch(node: Node, branch: str) -> Graph:
+    """One branch. Where its types contradict each other, as those of a branch for another size of
+    the inputs do once they are pinned, no run can take it."""
+    try:
+        return node.body(branch, ())
+    except Error as error:
+        if error.kind is not Kind.READ:
+            raise
+        raise Undecided(
+            node.outputs[0], tuple(ALONE),
+            f"node {node.proto.name!r}: neither branch can be computed with these input shapes",
+            "other input shapes",
+        ) from error  # fmt: skip
 
 
 def _differing(then: Graph, other: Graph) -> tuple[TensorType, TensorType] | None:

@@ -6,7 +6,7 @@ import numpy as np
 from onnx import TensorProto
 
 from edgec.ir import Value
-from edgec.ir.ops import Dft, MelWeightMatrix, Stft
+from edgec.ir.ops import Dft, MelWeightMatrix, Reshape, Stft
 from edgec.ir.ops.common import normalized_axis
 from edgec.lowering.onnx.node import READERS, Node
 from edgec.lowering.onnx.tensors import dtype_from_onnx, dtype_to_onnx
@@ -47,8 +47,11 @@ def write_dft(op: Dft, w: Writer) -> None:
 
 @READERS.rule("STFT")
 def read_stft(node: Node) -> Value:
+    signal = node.input(0)
+    if signal.type.rank == 2:  # real numbers without their axis of 1: PyTorch writes them so
+        signal = node.add(Reshape(signal, to=(*signal.type.dims, 1))).result
     op = Stft(
-        node.input(0),
+        signal,
         node.input(1),
         node.optional(2),
         node.optional(3),

@@ -37,6 +37,8 @@ TYPE_NAMES: Mapping[DType, str] = {
 PACKED = (dtypes.i4, dtypes.u4)  # element types that constants may have, and nothing else
 Axes: TypeAlias = Mapping[int, int]
 NO_AXES: Axes = {}
+# OpenVINO takes the information of this name for the version of its own format.
+OWN_KEYS = {"version": "model_version"}
 
 
 class Writer:
@@ -282,7 +284,7 @@ def write_openvino(graph: Graph, path: Path, *, precision: str = "fp32") -> None
         raise Error(Kind.USAGE, f"precision is fp32 or fp16, found {precision!r}")
     model = to_model(graph)
     for key, text in sorted(graph.metadata.items()):
-        model.set_rt_info(text, [key])
+        model.set_rt_info(text, [OWN_KEYS.get(key, key)])
     try:
         openvino().save_model(model, str(path), compress_to_fp16=precision == "fp16")
     except RuntimeError as error:

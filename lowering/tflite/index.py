@@ -8,7 +8,7 @@ from edgec.ir import Dim, Value, dtypes, known_ints
 from edgec.ir.ops import Gather, GatherElements, GatherNd
 from edgec.lowering.tflite.legalize import binary, compared, selected
 from edgec.lowering.tflite.shapes import joined, reshaped
-from edgec.lowering.tflite.table import PIN, TFLITE, Unwritable
+from edgec.lowering.tflite.table import PIN, TFLITE, Unwritable, static_dim
 from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
@@ -49,8 +49,7 @@ def gather_nd(op: GatherNd, w: Writer) -> Tensor:
     dims = x.static_dims
     if dims is None:
         raise Unwritable("positions into dims that are not known", PIN)
-    depth = op.indices.type.dims[-1]
-    assert isinstance(depth, int)
+    depth = static_dim(op.indices.type.dims[-1], "length of a position")
     batch = op.batch_dims
     places = wrapped(op.indices, dims[batch : batch + depth], w)
     if batch:

@@ -9,7 +9,7 @@ from edgec.ir.ops import ScatterElements, ScatterNd, TensorScatter
 from edgec.lowering.tflite.index import flat_places, wrapped
 from edgec.lowering.tflite.legalize import binary, selected
 from edgec.lowering.tflite.shapes import reshaped
-from edgec.lowering.tflite.table import PIN, TFLITE, Unwritable
+from edgec.lowering.tflite.table import PIN, TFLITE, Unwritable, static_dim
 from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
@@ -17,11 +17,10 @@ from edgec.lowering.tflite.writer import Writer
 @TFLITE.rule(ScatterNd)
 def scatter_nd(op: ScatterNd, w: Writer) -> Tensor:
     x = w[op.x]
-    depth = op.indices.type.dims[-1]
+    depth = static_dim(op.indices.type.dims[-1], "length of a position")
     dims = x.static_dims
     if dims is None:
         raise Unwritable("positions into dims that are not known", PIN)
-    assert isinstance(depth, int)
     places = wrapped(op.indices, dims[:depth], w)
     return _combined(op.reduction, x, places, w[op.updates], w)
 

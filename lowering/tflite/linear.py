@@ -11,7 +11,7 @@ from edgec.ir.ops import Det, MatMul
 from edgec.lowering.tflite.fused import activated
 from edgec.lowering.tflite.legalize import binary, scaled
 from edgec.lowering.tflite.shapes import is_constant, reshaped, transposed
-from edgec.lowering.tflite.table import TFLITE
+from edgec.lowering.tflite.table import TFLITE, static_dim
 from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
@@ -31,13 +31,12 @@ def _fully_connected(op: MatMul, w: Writer) -> Tensor:
     if op.transpose_a:
         a = transposed(a, (*range(a.rank - 2), a.rank - 1, a.rank - 2), w)
     weights = b if op.transpose_b else transposed(b, (1, 0), w)
-    columns = weights.dims[0]
+    columns = static_dim(weights.dims[0], "number of columns")
     if op.alpha != 1 and weights.array is not None:
         weights = w.const(weights.array * np.float32(op.alpha))
     elif op.alpha != 1:
         a = scaled(a, op.alpha, w)
     per_column = op.bias is not None and op.bias.type.dims == (columns,)
-    assert isinstance(columns, int)
     bias = w[op.bias] if op.bias and per_column else w.const(np.zeros(columns, np.float32))
     y = fully_connected(a, weights, bias, w)
     return y if op.bias is None or per_column else binary("ADD", y, w[op.bias], w)

@@ -18,7 +18,7 @@ from edgec.ir.ops import (
 from edgec.lowering.tflite.dims import vector
 from edgec.lowering.tflite.layouts import as_given, channels_last
 from edgec.lowering.tflite.shapes import reshaped, transposed
-from edgec.lowering.tflite.table import TFLITE, Unwritable
+from edgec.lowering.tflite.table import TFLITE, Unwritable, static_dim
 from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
@@ -42,7 +42,7 @@ def transpose(op: Transpose, w: Writer) -> Tensor:
 
 @TFLITE.rule(Concat)
 def concat(op: Concat, w: Writer) -> Tensor:
-    parts = [w[x] for x in op.xs if 0 not in x.type.dims]
+    parts = [w[x] for x in op.xs if 0 not in x.type.dims] or [w[op.xs[0]]]
     if len(parts) == 1:
         return w.copy(parts[0])
     return w.op(
@@ -92,7 +92,6 @@ def depth_to_space(op: DepthToSpace, w: Writer) -> Tensor:
     if op.mode == "crd" and op.block > 1:
         x = _by_block(x, channels, op.block, w)
     n, height, width, _ = x.dims
-    assert isinstance(channels, int)
     dims = (n, height * op.block, width * op.block, channels // op.block**2)
     if op.block == 1:
         return as_given(x, op.layout, w)
@@ -102,9 +101,7 @@ def depth_to_space(op: DepthToSpace, w: Writer) -> Tensor:
 
 def _by_block(x: Tensor, channels: Dim, block: int, w: Writer) -> Tensor:
     """Channels ordered (C, i, j) as (i, j, C)."""
-    if not isinstance(channels, int):
-        raise Unwritable("the number of channels is not known")
-    order = order_of("crd", block, channels // block**2)
+    order = order_of("crd", block, static_dim(channels, "number of channels") // block**2)
     return w.op("GATHER", x, w.ints(order), axis=3)
 
 
@@ -117,9 +114,7 @@ def space_to_depth(op: SpaceToDepth, w: Writer) -> Tensor:
     dims = (n, height // op.block, width // op.block, channels * op.block**2)
     y = w.op("SPACE_TO_DEPTH", x, dims=dims, block_size=op.block)
     if op.mode == "crd":
-        if not isinstance(channels, int):
-            raise Unwritable("the number of channels is not known")
-        order = order_of("crd", op.block, channels)
+        order = order_of("crd", op.block, static_dim(channels, "number of channels"))
         back = sorted(range(len(order)), key=order.__getitem__)
         y = w.op("GATHER", y, w.ints(back), axis=3)
     return as_given(y, op.layout, w)

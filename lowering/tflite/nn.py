@@ -20,7 +20,7 @@ from edgec.lowering.tflite.layouts import (
 )
 from edgec.lowering.tflite.legalize import binary
 from edgec.lowering.tflite.shapes import reshaped, transposed
-from edgec.lowering.tflite.table import TFLITE, Unwritable
+from edgec.lowering.tflite.table import TFLITE, Unwritable, static_dim
 from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
@@ -46,8 +46,8 @@ def bias_of(op: Any, w: Writer) -> Tensor:
     if op.bias is not None:
         return w[op.bias]
     groups = 1 if isinstance(op, Conv) else op.groups
-    channels = op.w.type.dims[0 if isinstance(op, Conv) else 1] * groups
-    assert isinstance(channels, int)
+    filters = op.w.type.dims[0 if isinstance(op, Conv) else 1]
+    channels = static_dim(filters, "number of filters") * groups
     return w.const(np.zeros(channels, np.float32))
 
 
@@ -70,8 +70,7 @@ def _image(op: Conv, x: Tensor, bias: Tensor, kind: int, w: Writer) -> Tensor:
     channels = x.dims[3]
     if op.groups > 1 and op.groups == channels:
         weights = transposed(weights, (1, 2, 3, 0), w)
-        multiplier = weights.dims[3]
-        assert isinstance(multiplier, int)
+        multiplier = static_dim(weights.dims[3], "number of filters")
         return w.op("DEPTHWISE_CONV_2D", x, weights, bias, dims=dims,
                     depth_multiplier=multiplier // op.groups, **options)  # fmt: skip
     weights = transposed(weights, (0, 2, 3, 1), w)

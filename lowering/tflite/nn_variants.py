@@ -24,7 +24,7 @@ from edgec.lowering.tflite.layouts import (
 )
 from edgec.lowering.tflite.legalize import binary
 from edgec.lowering.tflite.shapes import cropped, is_constant, joined, padded, reshaped, transposed
-from edgec.lowering.tflite.table import TFLITE, Unwritable
+from edgec.lowering.tflite.table import TFLITE, Unwritable, static_dim
 from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
@@ -60,9 +60,7 @@ def _spread(op: ConvTranspose, weights: Tensor, w: Writer) -> Tensor:
 
 
 def _by_group(op: ConvTranspose, x: Tensor, weights: Tensor, w: Writer) -> list[Tensor]:
-    channels = x.dims[-1]
-    assert isinstance(channels, int)
-    size = channels // op.groups
+    size = static_dim(x.dims[-1], "number of channels") // op.groups
     if op.groups == 1:
         return [_one(op, x, weights, w)]
     found = []

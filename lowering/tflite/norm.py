@@ -12,7 +12,7 @@ from edgec.lowering.tflite.layouts import as_given, channels_last
 from edgec.lowering.tflite.legalize import binary, compared, scaled, selected, shifted
 from edgec.lowering.tflite.linear import fully_connected
 from edgec.lowering.tflite.shapes import reshaped, transposed
-from edgec.lowering.tflite.table import TFLITE, Unwritable
+from edgec.lowering.tflite.table import TFLITE, static_dim
 from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
@@ -128,7 +128,6 @@ def lrn(op: Lrn, w: Writer) -> Tensor:
     shifted channels."""
     x = w[op.x]
     last = transposed(x, (0, *range(2, x.rank), 1), w)
-    channels = last.dims[-1]
     if op.size % 2:
         y = _as_image(last, w)
         y = w.op(
@@ -137,8 +136,7 @@ def lrn(op: Lrn, w: Writer) -> Tensor:
         )  # fmt: skip
         y = reshaped(y, last.dims, w)
     else:
-        if not isinstance(channels, int):
-            raise Unwritable("the number of channels is not known")
+        channels = static_dim(last.dims[-1], "number of channels")
         band = _band(channels, op.size)
         none = w.const(np.zeros(channels, np.float32))
         sums = fully_connected(w.op("SQUARE", last), w.const(band), none, w)

@@ -20,7 +20,7 @@ from edgec.kernels import run
 from edgec.lowering.tflite.dims import vector
 from edgec.lowering.tflite.linear import fully_connected
 from edgec.lowering.tflite.shapes import reshaped, transposed
-from edgec.lowering.tflite.table import PIN, TFLITE, Unwritable
+from edgec.lowering.tflite.table import PIN, TFLITE, Unwritable, static_dim
 from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
@@ -63,9 +63,8 @@ def _resized(op: Resize) -> list[int]:
 
 def _map(op: Resize, axis: int) -> tuple[Array, Array]:
     """The axis as y = matrix x + shift, by the reference kernel."""
-    size, count = op.x.type.dims[axis], op.result.type.dims[axis]
-    assert isinstance(size, int)
-    assert isinstance(count, int)
+    size = static_dim(op.x.type.dims[axis], "size of a resized axis")
+    count = static_dim(op.result.type.dims[axis], "size of a resized axis")
     place = op.resized_axes.index(axis)
     b = Builder("axis")
     x = b.input("x", dtypes.f32, (size, size))

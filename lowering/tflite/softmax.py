@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgec.ir import dtypes
 from edgec.ir.ops import Hardmax, LogSoftmax, Softmax, SoftmaxLike
 from edgec.lowering.tflite.shapes import transposed
-from edgec.lowering.tflite.table import TFLITE
+from edgec.lowering.tflite.table import TFLITE, static_dim
 from edgec.lowering.tflite.tensors import Tensor
 from edgec.lowering.tflite.writer import Writer
 
@@ -37,10 +37,9 @@ def log_softmax(op: LogSoftmax, w: Writer) -> Tensor:
 @TFLITE.rule(Hardmax)
 def hardmax(op: Hardmax, w: Writer) -> Tensor:
     x = transposed(w[op.x], _swapped(op), w)
-    depth = x.dims[-1]
+    depth = static_dim(x.dims[-1], "number of classes")
     best = w.op("ARG_MAX", x, w.const(x.rank - 1, dtypes.i32), dims=x.dims[:-1],
                 dtype=dtypes.i32, output_type=2)  # fmt: skip
-    assert isinstance(depth, int)
     y = w.op("ONE_HOT", best, w.const(depth, dtypes.i32), w.like(1, x), w.like(0, x),
              dims=x.dims, dtype=x.dtype, axis=-1)  # fmt: skip
     return transposed(y, _swapped(op), w)

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from edgec.ir import Refusal, RuleTable
+from edgec.ir import Dim, Refusal, RuleTable
 from edgec.lowering.tflite.tensors import Tensor
 
 if TYPE_CHECKING:
@@ -69,3 +69,10 @@ class Unwritable(Exception):
     def __init__(self, why: str, instead: str = "") -> None:
         super().__init__(why)
         self.refusal = Refusal(why, instead)
+
+
+def static_dim(dim: Dim, what: str) -> int:
+    """The dim; raises Unwritable where only a run tells it."""
+    if not isinstance(dim, int):
+        raise Unwritable(f"the {what} is not known", PIN)
+    return dim

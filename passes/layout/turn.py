@@ -25,6 +25,8 @@ class Turner:
     """Rewrites one graph.
 
     Attributes:
+        originals: the result that each result of a rewritten op stands for, where both are written
+            alike.
         inserted: what was put between ops that disagree.
         turned: number of ops that were rewritten.
     """
@@ -38,6 +40,7 @@ class Turner:
         self.copies: dict[Key, dict[int, Value]] = {}
         self.constants: dict[tuple[Constant, Form], Constant] = {}
         self.dead: list[Op] = []
+        self.originals: dict[Value, Value] = {}
         self.inserted: list[Inserted] = []
         self.turned = 0
 
@@ -123,6 +126,7 @@ class Turner:
         known = self.spread.forms.known
         if old in known:
             known[new] = known[old]
+        self.originals[new] = old
         self.rw.replace_uses(old, new)
 
     def _keep_symbols(self, value: Value, dims: tuple[object, ...]) -> None:
@@ -174,7 +178,7 @@ class Turner:
         self._placed(made, value, op)
         if value.hint:
             made.result.hint = f"{value.hint}.{LAYOUT_NAMES[layout]}"
-        self.inserted.append(Inserted(made, key, layout))
+        self.inserted.append(Inserted(made, (self.originals.get(value, value), form), layout))
         return made.result
 
     def _placed(self, made: Op, value: Value, op: Op) -> Op:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgec.ir import Constant, Graph, Grid, Op, QuantScheme, Refusal, Role, Value
-from edgec.ir.ops import Add, Dequantize, Div, MatMul, Mul, Quantize
+from edgec.ir.ops import Add, Dequantize, Div, MatMul, Mul, Quantize, Sub, Where
 from edgec.passes.pattern import uniform
 from edgec.passes.quantize.clamps import clamp_after
 from edgec.passes.quantize.existing import grid_read, storing_op
@@ -21,6 +21,7 @@ from edgec.passes.quantize.slots import (
     is_real,
 )
 
+MASKING = 1e3  # masks are -1e4, -1e9 or the lowest float; hardly an activation is as large
 _NO_RANGE = "no range was recorded for %{}"
 
 
@@ -105,6 +106,7 @@ class _Candidates:
         self.plan = plan
         self.keep = keep
         self.known: set[Value] = {v for v in graph.inputs if v.range is not None}
+        self.masked: set[Value] = set()
 
     def find(self) -> None:
         clamps: set[Op] = set()
@@ -125,6 +127,9 @@ class _Candidates:
             return "what stands in a region stays float"
         if any(result.hint in self.keep for result in op.results if result.hint):
             return "it is kept in floats on request"
+        if not self.masked.isdisjoint(op.present_operands) or hides(op):
+            self.masked.update(v for v in op.results if _largest(v) >= MASKING)
+            return "it masks by a number beside which no step is left for the others"
         reread = _reread(op, self.plan)
         if reread is not None:
             return self._as_reread(op, reread)
@@ -181,6 +186,23 @@ class _Candidates:
             or grid_read(value, stored) is not None
             or storing_op(value, stored) is not None
         )
+
+
+def hides(op: Op) -> bool:
+    """True where a sum or a choice has a term so large, as attention's masks are, that all that
+    another one holds is less than two of its 255 steps."""
+    if not isinstance(op, Add | Sub | Where) or _largest(op.result) < MASKING:
+        return False
+    found = op.result.range
+    assert found is not None
+    step = (max(found.high, 0.0) - min(found.low, 0.0)) / 255
+    extents = [max(v.range.high, 0.0) - min(v.range.low, 0.0)
+               for v in op.present_operands if v.range is not None]  # fmt: skip
+    return any(extent < 2 * step for extent in extents)
+
+
+def _largest(value: Value) -> float:
+    return 0.0 if value.range is None else max(-value.range.low, value.range.high)
 
 
 def _reread(op: Op, plan: Plan) -> Reread | None:

@@ -9,8 +9,8 @@ import pytest
 
 from edgec.ir import (
     Builder,
+    Error,
     Graph,
-    OpError,
     Rewriter,
     dtypes,
     parse_graph,
@@ -79,12 +79,12 @@ def test_bindings_may_be_expressions() -> None:
     assert str(copied.inputs[0].type) == "f32[2*M,4]"
 
 
-def test_bindings_that_contradict_the_graph_are_refused() -> None:
+def test_bindings_that_contradict_the_graph_are_refused_by_the_name_of_the_layer() -> None:
     b = Builder()
     x = b.input("x", dtypes.f32, ("N",))
     y = b.input("y", dtypes.f32, ("M",))
-    graph = b.output(z=b.add(Add(x, y)).result)
-    with pytest.raises(OpError, match="do not broadcast"):
+    graph = b.output(z=b.add(Add(x, y, loc=("sum",))).result)
+    with pytest.raises(Error, match=r"with N=2, M=3\n.*math.add from sum: .*do not broadcast"):
         graph.clone({"N": 2, "M": 3})
 
 

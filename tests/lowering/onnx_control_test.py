@@ -55,6 +55,27 @@ COUNTING = """g (float[N] x, int64 n) => (float[M] y, float[t,N] z) {
 }"""
 
 
+SIZES = """g (float[N] x, bool c) => (float[2,K] y) {
+    two = Constant<value_ints=[2, 2]>()
+    three = Constant<value_ints=[2, 3]>()
+    y = If (c) <
+        then_branch = left () => (float[2,2] l) { l = Reshape(x, two) },
+        else_branch = right () => (float[2,3] r) { r = Reshape(x, three) }>
+}"""
+
+
+@pytest.mark.parametrize("size", [4, 6])
+def test_a_branch_for_another_size_of_the_input_is_never_taken(size: int) -> None:
+    graph = read(SIZES.replace("N", str(size)))
+    assert [op.op_name for op in graph.ops] == ["move.reshape"]
+    assert graph.outputs[0].type.dims == (2, size // 2)
+
+
+def test_branches_neither_of_which_fits_are_refused() -> None:
+    with pytest.raises(Error, match="elements"):
+        read(SIZES.replace("N", "5"))
+
+
 def test_a_loop_that_keeps_its_dims() -> None:
     graph = read(COUNTING.replace("CHANGE", "Add(state, x)"))
     y, z = graph.outputs

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnx.helper as oh
 import pytest
+from onnx import parser
 from onnx.reference import ReferenceEvaluator
 
 from edgec.ir import Builder, Error, Graph, Op, dtypes, verify
@@ -280,3 +281,21 @@ def test_a_cast_says_saturate_only_where_it_matters() -> None:
     b = Builder()
     graph = b.output(y=b.add(Cast(b.add_input("x", x.type), to=dtypes.f8e5m2)).result)
     assert to_model(graph, opset=17).opset_import[0].version == 19
+
+
+def test_a_spectrum_of_a_signal_without_its_last_axis() -> None:
+    """PyTorch writes real signals so, and onnxruntime takes them."""
+    signal = np.random.default_rng(0).standard_normal((2, 40)).astype(np.float32)
+    found = []
+    for dims, array in (("2,40", signal), ("2,40,1", signal[..., None])):
+        graph = read_onnx(
+            parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 17]>
+        g (float[{dims}] x) => (float[a,b,c,d] y) {{
+            step = Constant<value_int=8>()
+            length = Constant<value_int=16>()
+            y = STFT<onesided=1>(x, step, , length)
+        }}""")
+        )
+        found.append(run(graph, [array])["y"])
+    assert found[0].shape == (2, 4, 9, 2)
+    np.testing.assert_array_equal(*found)

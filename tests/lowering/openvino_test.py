@@ -163,6 +163,13 @@ def test_both_files_appear_or_neither(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.bin", "m.xml"]
 
 
+def test_a_model_may_say_its_own_version(tmp_path: Path) -> None:
+    """As ultralytics' do."""
+    graph = small()
+    graph.metadata["version"] = "8.3.0"
+    assert 'value="8.3.0"' in written(graph, tmp_path / "m.xml").read_text()
+
+
 def test_an_unknown_batch_can_be_any(tmp_path: Path) -> None:
     graph = small("N")
     runner = OpenvinoRunner(written(graph, tmp_path / "m.xml"))

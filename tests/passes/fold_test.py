@@ -62,3 +62,20 @@ def test_an_op_that_takes_long_or_grows_the_model_is_left(body: str) -> None:
 )
 def test_an_op_that_cannot_be_computed_is_left_to_fail_where_it_is_run(body: str) -> None:
     assert len(folded(body)) == 1
+
+
+def test_a_size_that_becomes_known_is_known_to_all_that_named_it() -> None:
+    """As the grid of a detector exported for any image, read with the image pinned."""
+    graph = parse_graph("""graph(%x: f32[1,1,3]) {
+        %shape = shape.dims_of %x : i64[3]
+        %last = index.gather %shape, indices=i64[](2), axis=0 : i64[]
+        %count = math.cast %last, to=f32 : f32[]
+        %steps = shape.range f32[](0.0), limit=%count, delta=f32[](1.0) : f32[d0]
+        %wide = move.reshape %steps, to=[1,<d0>,1] : f32[1,d0,1]
+        %y = math.mul %wide, y=%x : f32[1,d0,3]
+        return y=%y
+    }""")
+    PassManager(parse_pipeline("fold")).run(graph)
+    verify(graph)
+    assert [op.op_name for op in graph.ops] == ["math.mul"]
+    assert graph.outputs[0].type.static_dims == (1, 3, 3)

@@ -22,10 +22,12 @@ from edgec.ir.ops import (
     Add,
     Concat,
     Conv,
+    InstanceNorm,
     LayerNorm,
     Lrn,
     MaxPool,
     Relu,
+    Reshape,
     Sigmoid,
     Softmax,
     Transpose,
@@ -305,3 +307,18 @@ def test_ten_thousand_ops_take_seconds() -> None:
     moves = run(graph, Layout(to="nhwc")).statistics.moves
     assert len(moves) == 2
     assert time.perf_counter() - begin < 20
+
+
+def test_the_report_names_what_a_norm_over_all_channels_forces() -> None:
+    """Its result is the same in both layouts, and what reads it wants the other one."""
+    builder = Builder("g")
+    x = builder.input("x", dtypes.f32, (1, 4, 3, 3))
+    weight = builder.const(np.eye(4, dtype=np.float32).reshape(4, 4, 1, 1))
+    one = builder.const(np.ones(1, dtype=np.float32))
+    flat = builder.add(Reshape(x, to=(1, 1, 36))).result
+    norm = builder.add(InstanceNorm(flat, one, one)).result
+    back = builder.add(Reshape(norm, to=(1, 4, 3, 3))).result
+    graph = builder.output(y=builder.add(Conv(back, weight)).result)
+    first = run(graph, Layout(to="nhwc")).statistics.moves[0]
+    assert first.made.startswith("move.reshape")
+    assert first.wanted.endswith("runs in nhwc only")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from edgec.ir import Error, Graph, Op, OpError, verify
+from edgec.ir import Error, Graph, Op, verify
 from edgec.kernels import default_shapes
 from edgec.tools.checks import Check, require_failure
 from edgec.tools.reduce.change import Change, changed
@@ -89,7 +89,7 @@ class _Reducer:
             return
         try:
             bound = self.found.graph.clone(dict(sizes))
-        except OpError:  # sizes that this graph cannot have
+        except Error:  # sizes that this graph cannot have
             return
         self.take("symbols", bound)
 
