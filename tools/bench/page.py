@@ -129,8 +129,8 @@ def scale(rows: Sequence[ScaleRow]) -> str:
 def footprints(rows: Sequence[FootprintRow]) -> str:
     text = (
         "## Memory of a whole compilation\n\nMost megabytes of a process that reads a file, "
-        "optimizes it and writes it; in parentheses those beyond the same process without a model, "
-        "as a multiple of the file.\n\n"
+        "optimizes it and writes it; in parentheses those beyond a process that is given a model "
+        "of one node, as a multiple of the file.\n\n"
     )
     names = list(rows[0].found)
     body = [
