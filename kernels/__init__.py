@@ -22,6 +22,7 @@ from edgec.kernels.histogram import Histogram
 from edgec.kernels.inputs import default_shapes, seeded_inputs
 from edgec.kernels.judge import MOVEMENTS, Judge, Mover, distance, is_bounded
 from edgec.kernels.liveness import SHARING, Memory, bytes_of, reads_of, shape_of
+from edgec.kernels.max_flow import sink_side
 from edgec.kernels.packing import Block, pack
 from edgec.kernels.planner import Plan, Slot, peak_of, plan_buffers
 from edgec.kernels.stepwise import Stepwise
@@ -67,6 +68,7 @@ __all__ = [
     "run",
     "seeded_inputs",
     "shape_of",
+    "sink_side",
     "tolerance_for",
     "tolerance_for_path",
     "tolerance_of",

@@ -90,6 +90,7 @@ class Executor:
         ]
         if missing:
             raise Error(Kind.UNSUPPORTED, "some ops have no reference kernel", missing)
+        self._held = [constant.array for constant in graph.constants]  # aligned, once
         self._steps: dict[Graph, list[_Step]] = {}
         self._plans: dict[tuple[tuple[str, int], ...], Plan] = {}
         self._arenas: dict[tuple[tuple[str, int], ...], Arena] = {}

@@ -35,6 +35,7 @@ from edgec.ir import (
 )
 from edgec.ir.ops import Reshape
 from edgec.lowering.onnx.functions import expand_functions, function_body
+from edgec.lowering.onnx.mapped import parse_mapped
 from edgec.lowering.onnx.node import (
     READERS,
     STANDARD_DOMAINS,
@@ -99,6 +100,9 @@ def _load(
     else:
         path = Path(source)
         name, folder = str(path), path.parent
+        mapped = parse_mapped(path)
+        if mapped is not None:
+            return mapped, folder
         try:
             data = path.read_bytes()
         except OSError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgec.ir import Ints, Value, dtypes
+from edgec.ir import Ints, Value
 from edgec.ir.ops import (
+    Dequantize,
     Reduce,
     ReduceL1,
     ReduceL2,
@@ -78,7 +79,7 @@ def write_reduce(op: Reduce, w: Writer) -> None:
         if op.keepdims:
             typed_node(w, pool, [op.x], op.result)
             return
-        if op.x.type.dtype is dtypes.f32:
+        if isinstance(op.x.producer, Dequantize):
             _write_pool_and_reshape(pool, op, w)
             return
     name, keepdims = NAMES[type(op)], None if op.keepdims else 0
@@ -91,8 +92,8 @@ def write_reduce(op: Reduce, w: Writer) -> None:
 
 
 def _write_pool_and_reshape(pool: str, op: Reduce, w: Writer) -> None:
-    """In blocked layouts and on integers, onnxruntime has the pool but not the reduction; before a
-    reshape it also finds it (before Flatten it does not)."""
+    """On integers onnxruntime has the pool but not the reduction; before a reshape it also finds it
+    (before Flatten it does not). On floats it takes either in the same time, and one is a node."""
     pooled = w.temporary(f"{op.result.hint or 'value'}.pooled")
     w.node(pool, [op.x], [pooled])
     w.node("Reshape", [pooled, w.ints((0, -1), "matrix")], op.results)

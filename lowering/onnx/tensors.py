@@ -124,7 +124,7 @@ def _from_bytes(raw: Array, dtype: DType, shape: tuple[int, ...], name: str) -> 
         return _unpack(raw, dtype, count).reshape(shape)
     if sys.byteorder == "big":  # ONNX stores little-endian
         return raw.view(dtype.numpy.newbyteorder("<")).astype(dtype.numpy).reshape(shape)
-    return np.require(raw.view(dtype.numpy), requirements="A").reshape(shape)
+    return raw.view(dtype.numpy).reshape(shape)
 
 
 def _unpack(raw: Array, dtype: DType, count: int) -> Array:

@@ -16,7 +16,7 @@ from onnx import TensorProto
 from edgec.ir import Weight, pieces
 from edgec.lowering.onnx.tensors import dtype_to_onnx, pack
 
-_LENGTH_DELIMITED = 2
+VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 _GRAPH = onnx.ModelProto.GRAPH_FIELD_NUMBER
 _INITIALIZER = onnx.GraphProto.INITIALIZER_FIELD_NUMBER
 _RAW_DATA = TensorProto.RAW_DATA_FIELD_NUMBER
@@ -31,15 +31,15 @@ def stream_model(model: onnx.ModelProto, weights: Mapping[str, Weight], file: IO
     before, after = _around(model.graph, _INITIALIZER)
     tensors = [(_head(name, weight), weight) for name, weight in weights.items()]
     sizes = [_tensor_size(head, weight) for head, weight in tensors]
-    framed = [_frame(_INITIALIZER, size) for size in sizes]
+    framed = [frame(_INITIALIZER, size) for size in sizes]
     total = len(before) + len(after) + sum(sizes) + sum(map(len, framed))
     shell = onnx.ModelProto()
     shell.CopyFrom(model)
     shell.ClearField("graph")
     first, last = _around(shell, _GRAPH)
-    file.write(first + _frame(_GRAPH, total) + before)
-    for (head, weight), frame in zip(tensors, framed, strict=True):
-        file.write(frame + head + _frame(_RAW_DATA, weight.type.nbytes()))
+    file.write(first + frame(_GRAPH, total) + before)
+    for (head, weight), begin in zip(tensors, framed, strict=True):
+        file.write(begin + head + frame(_RAW_DATA, weight.type.nbytes()))
         for piece in stored(weight):
             file.write(piece)
     file.write(after + last)
@@ -47,21 +47,21 @@ def stream_model(model: onnx.ModelProto, weights: Mapping[str, Weight], file: IO
 
 def stored(weight: Weight) -> Iterable[bytes | memoryview]:
     """The bytes of a weight as ONNX's raw data holds them, piece by piece."""
-    if weight.dtype.bits < 8 or not weight.array.flags.c_contiguous:
-        return [pack(weight.array, weight.dtype)]
-    return pieces(weight.array)
+    if weight.dtype.bits < 8:
+        return [pack(weight.stored, weight.dtype)]
+    return pieces(weight.stored)
 
 
 def _head(name: str, weight: Weight) -> bytes:
     """A tensor without its data: all its fields come before that."""
     tensor = TensorProto(name=name, data_type=dtype_to_onnx(weight.dtype))
-    tensor.dims.extend(weight.array.shape)
+    tensor.dims.extend(weight.stored.shape)
     return bytes(tensor.SerializeToString(deterministic=True))
 
 
 def _tensor_size(head: bytes, weight: Weight) -> int:
     size = weight.type.nbytes()
-    return len(head) + len(_frame(_RAW_DATA, size)) + size
+    return len(head) + len(frame(_RAW_DATA, size)) + size
 
 
 def _around(message: onnx.ModelProto | onnx.GraphProto, number: int) -> tuple[bytes, bytes]:
@@ -77,9 +77,9 @@ def _around(message: onnx.ModelProto | onnx.GraphProto, number: int) -> tuple[by
     return parts[0], parts[1]
 
 
-def _frame(number: int, length: int) -> bytes:
+def frame(number: int, length: int) -> bytes:
     """The tag of a field of bytes, and their number."""
-    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(length)
+    return _varint(number << 3 | LENGTH_DELIMITED) + _varint(length)
 
 
 def _varint(number: int) -> bytes:

@@ -171,7 +171,7 @@ class Writer:
         return value if isinstance(value, str) else self.name(value)
 
     def _initializer(self, weight: Weight, hint: str) -> str:
-        key = (weight.dtype, weight.array.shape, weight.digest)
+        key = (weight.dtype, weight.stored.shape, weight.digest)
         found = self._weights.get(key)
         if found is None:
             found = self._weights[key] = self._unique(hint)
@@ -319,7 +319,7 @@ def _write_external(
                 continue
             file.write(b"\0" * (-file.tell() % 64))
             tensor = TensorProto(name=name, data_type=dtype_to_onnx(weight.dtype))
-            tensor.dims.extend(weight.array.shape)
+            tensor.dims.extend(weight.stored.shape)
             tensor.data_location = TensorProto.EXTERNAL
             for key, value in (("location", location), ("offset", file.tell()), ("length", size)):
                 tensor.external_data.add(key=key, value=str(value))

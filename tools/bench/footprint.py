@@ -30,7 +30,8 @@ class Footprint:
 
     Attributes:
         seconds: from file to file.
-        peak_bytes: most memory of its process; idle_bytes: of the same process without a model.
+        peak_bytes: most memory of its process; idle_bytes: of one that is
+            given a model of one node.
         nodes: left.
     """
 

@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Sequence
 
 from edgec.tools.bench.cost import CostRow
-from edgec.tools.bench.footprint import Footprint, FootprintRow
+from edgec.tools.bench.footprint import SECONDS_ALLOWED, Footprint, FootprintRow
 from edgec.tools.bench.integers import IntegerRow
 from edgec.tools.bench.memory import MemoryRow
 from edgec.tools.bench.models import KernelRow, ModelRow, geometric_mean, machine
@@ -129,8 +129,8 @@ def scale(rows: Sequence[ScaleRow]) -> str:
 def footprints(rows: Sequence[FootprintRow]) -> str:
     text = (
         "## Memory of a whole compilation\n\nMost megabytes of a process that reads a file, "
-        "optimizes it and writes it; in parentheses those beyond the same process without a model, "
-        "as a multiple of the file.\n\n"
+        "optimizes it and writes it; in parentheses those beyond a process that is given a model "
+        "of one node, as a multiple of the file.\n\n"
     )
     names = list(rows[0].found)
     body = [
@@ -147,7 +147,7 @@ def footprints(rows: Sequence[FootprintRow]) -> str:
 def growth(rows: Sequence[FootprintRow]) -> str:
     text = (
         "## Chains of many nodes\n\nSeconds from file to file, most megabytes of the process, and "
-        "nodes left.\n\n"
+        "nodes left. What did not finish one size is not tried on the next.\n\n"
     )
     names = list(rows[0].found)
     body = [[row.name, *(_growth(row.found[name]) for name in names)] for row in rows]
@@ -238,7 +238,7 @@ def _memory(found: Footprint | None, size: int) -> str:
 
 def _growth(found: Footprint | None) -> str:
     if found is None:
-        return "did not finish"
+        return f"failed, or over {SECONDS_ALLOWED} s"
     return f"{found.seconds:.2f} s, {found.peak_bytes / 1e6:.0f} MB, {found.nodes}"
 
 
