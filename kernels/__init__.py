@@ -25,7 +25,7 @@ from edgec.kernels.liveness import SHARING, Memory, bytes_of, reads_of, shape_of
 from edgec.kernels.max_flow import sink_side
 from edgec.kernels.packing import Block, pack
 from edgec.kernels.planner import Plan, Slot, peak_of, plan_buffers
-from edgec.kernels.stepwise import Stepwise
+from edgec.kernels.stepwise import PerSample, Stepwise
 from edgec.kernels.table import KERNELS, Kernel
 from edgec.kernels.tolerance import tolerance_of
 from edgec.kernels.views import Contents
@@ -46,6 +46,7 @@ __all__ = [
     "Kernel",
     "Memory",
     "Mover",
+    "PerSample",
     "Plan",
     "Sample",
     "Slot",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +53,7 @@ class _Scope:
     """Arrays by value while a graph runs, and what each dimension symbol stands for; a region's
     scope looks outwards for what it does not hold itself."""
 
-    arrays: dict[Value, Array] = field(default_factory=dict)
+    arrays: MutableMapping[Value, Array] = field(default_factory=dict)
     symbols: dict[str, int] = field(default_factory=dict)
     outer: _Scope | None = None
 
@@ -120,9 +120,13 @@ class Executor:
         owned = [np.array(result, copy=True) for result in results]
         return dict(zip(self.graph.output_names, owned, strict=True))
 
-    def begin(self, inputs: Mapping[str, Array]) -> Run:
-        """A run that its caller takes op by op; see ``Stepwise``. Raises Error as ``run``."""
-        return Run(self, self._bound(inputs))
+    def begin(self, inputs: Mapping[str, Array], arrays: MutableMapping[Value, Array]) -> Run:
+        """A run that its caller takes op by op; see ``Stepwise``. Raises Error as ``run``.
+
+        Args:
+            arrays: an empty mapping, where the arrays are held.
+        """
+        return Run(self, self._bound(inputs, arrays))
 
     def limited(self) -> AbstractContextManager[object]:
         """A block in which matrix products use this executor's number of threads."""
@@ -158,8 +162,12 @@ class Executor:
             )
         return [_matching(value, np.asarray(inputs[value.hint])) for value in self.graph.inputs]
 
-    def _bound(self, inputs: Mapping[str, Array] | Sequence[Array]) -> _Scope:
-        scope = _Scope()
+    def _bound(
+        self,
+        inputs: Mapping[str, Array] | Sequence[Array],
+        held: MutableMapping[Value, Array] | None = None,
+    ) -> _Scope:
+        scope = _Scope({} if held is None else held)
         arrays = self._checked(inputs)
         for value, array in zip(self.graph.inputs, arrays, strict=True):
             self._bind(value.type, array, scope)
@@ -252,6 +260,11 @@ class Executor:
             steps = self._steps[graph] = list(_steps(graph))
         return steps
 
+    @functools.cached_property
+    def _by_op(self) -> Mapping[Op, _Step]:
+        """The steps of the outermost graph."""
+        return {step.op: step for step in self._prepared(self.graph)}
+
     # -- buffers ----------------------------------------------------------------------------------
 
     def _plan(self, scope: _Scope) -> tuple[Plan, tuple[tuple[str, int], ...]]:
@@ -276,16 +289,25 @@ class Run:
     def __init__(self, executor: Executor, scope: _Scope) -> None:
         self._executor = executor
         self._scope = scope
-        self._steps = {step.op: step for step in executor._prepared(executor.graph)}
+        self._steps = executor._by_op
 
     def compute(self, op: Op) -> None:
         """Compute the results of an op of the outermost graph, in memory of their own."""
         self._executor._compute(self._steps[op], self._scope, None, None)
 
-    def evaluate(self, op: Op) -> Array:
-        """The first result of an op that need not be linked into the graph, from what it reads."""
+    def evaluate(self, op: Op) -> None:
+        """Compute and hold the first result of an op that is not linked into the graph."""
         found: Array = self._executor._call(_step(op), self._scope, None, None)[0]
-        return found
+        self._scope.arrays[op.results[0]] = found
+
+    def holds(self, value: Value) -> bool:
+        """True for what was computed and not dropped yet."""
+        return value in self._scope.arrays
+
+    def drop(self, values: Iterable[Value]) -> None:
+        """Forget what is held for them."""
+        for value in values:
+            self._scope.arrays.pop(value, None)
 
     def read(self, value: Value) -> Array:
         """What was computed for a value that is still read."""
@@ -293,8 +315,7 @@ class Run:
 
     def drop_after(self, op: Op) -> None:
         """Forget the values whose last reader is the op."""
-        for value in self._steps[op].dies:
-            self._scope.arrays.pop(value, None)
+        self.drop(self._steps[op].dies)
 
 
 @functools.cache

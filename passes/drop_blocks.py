@@ -43,7 +43,7 @@ class DropBlocks(Pass):
     recover: bool = True
     samples: int = 64
     places: int = 128
-    damping: float = 1.0
+    damping: float = 0.0
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -59,7 +59,7 @@ class DropBlocks(Pass):
                 f"{self} wants {self.count} residual blocks, and there are {there}",
                 instead="prune takes channels instead",
             )
-        samples = evenly(data, self.judged)
+        samples = list(evenly(data, self.judged))
         wanted = _outputs(graph, samples)
         teacher = teacher_of(graph)
         for _ in range(self.count):

@@ -37,7 +37,7 @@ class Sparsify(Pass):
     pattern: str = ""
     samples: int = 64
     places: int = 128
-    damping: float = 1.0
+    damping: float = 0.0
     recover: bool = True
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, DeviceProfile, Error, Graph, Kind, Rewriter, Value
+from edgec.ir import Array, DeviceProfile, Error, Graph, Kind, Op, Rewriter, Value
 from edgec.ir.ops import Conv
 from edgec.kernels import Executor, default_shapes
 from edgec.passes.analysis import estimate
@@ -18,7 +18,7 @@ from edgec.passes.factorize.plan import Option, Plan, cheapest
 from edgec.passes.factorize.ways import WAYS, Part, Rank, Way, Weights, ways_of
 from edgec.passes.goals import Goal, channels_at_once, counted_as
 from edgec.passes.promise import Lossy
-from edgec.passes.reconstruct import Covariances
+from edgec.passes.reconstruct import Covariances, sensitivities
 from edgec.passes.recover import recover, teacher_of
 
 DEFAULT_WAYS = "svd|spatial|tucker"
@@ -50,7 +50,7 @@ class Factorize(Pass):
     recover: bool = True
     samples: int = 64
     places: int = 128
-    damping: float = 1.0
+    damping: float = 0.0
 
     def __post_init__(self) -> None:
         self._goal()
@@ -103,6 +103,7 @@ class Factorize(Pass):
         device = None if goal is None else goal.device
         layers = list(layers_of(graph))
         roots = self._roots(graph, layers)
+        reaching = self._sensitivities(graph, layers)
         unit = self.round_to or (8 if device is None else channels_at_once(device))
         cost = _Cost(graph, None if goal is not None and goal.kind == "macs" else device)
         plan = Plan(cost.whole)
@@ -115,13 +116,21 @@ class Factorize(Pass):
                     parts = way.parts(rank)
                     spent = cost.of(layer, parts)
                     if spent < own:
-                        plan.offer(layer, own, Option(way, rank, spent, way.lost(rank)))
+                        option = Option(way, rank, spent, way.lost(rank), reaching[layer])
+                        plan.offer(layer, own, option)
         return plan
 
     def _ranks(self, way: Way, goal: Goal | None) -> Sequence[Rank]:
         if goal is None:
             return [way.at_noise()]
         return [way.at_energy(goal.share)] if goal.kind == "energy" else way.ranks()
+
+    def _sensitivities(self, graph: Graph, layers: Sequence[Layer]) -> Mapping[Op, float]:
+        context = current()
+        if context.data is None:
+            return dict.fromkeys(layers, 1.0)
+        shown = context.progress(layers, "disturbing layers", len(layers))
+        return sensitivities(graph, shown, context.data)
 
     def _roots(self, graph: Graph, layers: Sequence[Layer]) -> dict[Layer, Array]:
         """A root of the covariance of each layer's input channels."""

@@ -15,12 +15,14 @@ ROUNDS = 60  # of bisection over the price of a unit of cost
 
 @dataclass(frozen=True)
 class Option:
-    """One way and rank for a layer, what it costs then, and what it loses of its outputs."""
+    """One way and rank for a layer, what it costs then, what it loses of its outputs, and what
+    the model loses by that."""
 
     way: Way
     rank: Rank
     cost: float
     lost: float
+    weight: float = 1.0
 
     @property
     def name(self) -> str:
@@ -89,5 +91,5 @@ def cheapest(plan: Plan) -> Mapping[Layer, Option]:
 
 
 def _loss(option: Option) -> float:
-    """Losses of layers add up as logarithms of what is kept: none can be lost twice."""
-    return float(-np.log(max(1 - option.lost, 1e-9)))
+    """Losses of a layer add up as logarithms of what is kept: none can be lost twice."""
+    return float(-np.log(max(1 - option.lost, 1e-9))) * option.weight

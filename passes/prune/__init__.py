@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Error, Graph, Kind, Rewriter
+from edgec.ir import Array, Error, Graph, Kind, Op, Rewriter
 from edgec.ir.ops import BatchNorm, Conv, MatMul
 from edgec.kernels import Executor
 from edgec.passes.base import Pass
@@ -22,7 +22,7 @@ from edgec.passes.prune.costs import ChannelCount, Cost, Latency, Macs, Paramete
 from edgec.passes.prune.importance import BY_DATA, BY_WEIGHTS, Reached, by_data, read_channels
 from edgec.passes.prune.remove import Remover
 from edgec.passes.prune.surgeon import by_surgery
-from edgec.passes.reconstruct import Covariances
+from edgec.passes.reconstruct import Covariances, sensitivities
 from edgec.passes.reconstruct.patches import result_axis
 from edgec.passes.recover import recover, teacher_of
 
@@ -64,7 +64,7 @@ class Prune(Pass):
     recover: bool = True
     samples: int = 64
     places: int = 128
-    damping: float = 1.0
+    damping: float = 0.0
 
     def __post_init__(self) -> None:
         self._goal()
@@ -130,7 +130,10 @@ class Prune(Pass):
         if name == "surgeon":
             covariances = Covariances({axis.value: axis.number for axis in axes}, self.places)
             covariances.run(Executor(graph), data, self.samples)
-            return by_surgery(groups, layers, covariances)
+            readers = [op for op in layers if _reads_one_of(op, groups)]
+            shown = current().progress(readers, "disturbing layers", len(readers))
+            sensitivity = sensitivities(graph, shown, data)
+            return by_surgery(groups, readers, covariances, sensitivity)
         reached = Reached({axis.value: axis.number for axis in axes})
         reached.run(Executor(graph), data, self.samples)
         return by_data(name, groups, layers, reached)
@@ -223,6 +226,11 @@ def _shared(ranking: Ranking, fits: Callable[[Choice], bool]) -> Choice | None:
     """The same share of each layer; None where all of it is not enough."""
     found = least_at_goal(FINENESS, lambda step: fits(ranking.uniform(step / FINENESS)))
     return None if found is None else ranking.uniform(found / FINENESS)
+
+
+def _reads_one_of(op: Op, groups: Sequence[ChannelGroup]) -> bool:
+    found = read_channels(op)
+    return found is not None and any(found[0] in group.slices[0] for group in groups)
 
 
 def _by_mean(scores: Array) -> Array:

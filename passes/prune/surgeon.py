@@ -8,7 +8,7 @@ those before it left: two that say the same are not both taken for superfluous.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,7 @@ class Reader:
     Attributes:
         inverse: H⁻¹ of the inputs that are left.
         gram: Wᵀ W, of the weights as they have moved.
-        energy: of the layer's outputs, at the start.
+        energy: of the layer's outputs, at the start, over the layer's sensitivity.
         owner: for each input that is left, the channel of the group that it belongs to, or -1.
     """
 
@@ -60,19 +60,28 @@ class Reader:
 
 
 def by_surgery(
-    groups: Sequence[ChannelGroup], layers: Sequence[Op], covariances: Covariances
+    groups: Sequence[ChannelGroup],
+    layers: Sequence[Op],
+    covariances: Covariances,
+    sensitivity: Mapping[Op, float],
 ) -> list[Array]:
-    """Importance per channel of each group: the sum over the layers that read it."""
+    """Importance per channel of each group: the sum over the layers that read it of what they
+    lose, times what the outputs lose by that."""
     read = [(op, *found) for op in layers if (found := read_channels(op)) is not None]
     read = [(op, x, w) for op, x, w in read if x.value in covariances]
-    return [_ordered(len(group), _readers(group, read, covariances)) for group in groups]
+    return [
+        _ordered(len(group), _readers(group, read, covariances, sensitivity)) for group in groups
+    ]
 
 
 def _readers(
-    group: ChannelGroup, read: Sequence[tuple[Op, Axis, Axis]], covariances: Covariances
+    group: ChannelGroup,
+    read: Sequence[tuple[Op, Axis, Axis]],
+    covariances: Covariances,
+    sensitivity: Mapping[Op, float],
 ) -> list[Reader]:
     found = []
-    for _, x, w in read:
+    for op, x, w in read:
         if x not in group.slices[0]:
             continue
         assert isinstance(w.value, Constant), "as read_channels finds them"
@@ -80,7 +89,7 @@ def _readers(
         columns = columns.reshape(columns.shape[0], -1)
         own = covariances.of(x.value)
         gram = columns @ columns.T
-        energy = max(float((gram * own).sum()), SMALLEST)
+        energy = max(float((gram * own).sum()), SMALLEST) / sensitivity[op]
         owner = np.full(len(own), -1, np.int64)
         for place, channel in enumerate(group.slices):
             owner[channel[x]] = place

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Constant, Graph, Rewriter
+from edgec.ir import Constant, Graph, Rewriter
+from edgec.kernels import PerSample
 from edgec.passes.base import Pass
 from edgec.passes.context import current
 from edgec.passes.promise import Lossy
@@ -49,7 +50,7 @@ class AdaRound(Pass):
             settle(layer, wanted, steps)
 
     def _round(
-        self, layer: QuantizedLayer, weights: Constant, wanted: list[Array], steps: Lockstep
+        self, layer: QuantizedLayer, weights: Constant, wanted: PerSample, steps: Lockstep
     ) -> None:
         old = layer.integers()
         moments = Moments(old.shape[0], old.shape[2], old.shape[1])

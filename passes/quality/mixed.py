@@ -41,7 +41,7 @@ class Mixed(Pass):
         if not context.fuel.spend(self.name, graph.terminator):
             return
         name_results(graph)
-        trial = _Trial(graph, self.scheme, evenly(data, self.samples))
+        trial = _Trial(graph, self.scheme, list(evenly(data, self.samples)))
         kept = self._cheapest(trial, trial.ranked())
         context.statistics.applied |= {f"keep %{name} float": 1 for name in kept}
         Quantize(scheme=self.scheme, keep="|".join(kept)).run(graph, rw)

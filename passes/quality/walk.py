@@ -8,6 +8,7 @@ import numpy as np
 
 from edgec.ir import Array, Error, Graph, Kind, Op
 from edgec.ir.ops import Conv, MatMul
+from edgec.kernels import PerSample
 from edgec.passes.context import current
 from edgec.passes.quality.layers import QuantizedLayer, quantized_layers
 from edgec.passes.reconstruct import Lockstep, bare, evenly, twins_of
@@ -45,7 +46,7 @@ def walk(
         yield layers[op], twin, steps
 
 
-def settle(layer: QuantizedLayer, wanted: list[Array], steps: Lockstep) -> None:
+def settle(layer: QuantizedLayer, wanted: PerSample, steps: Lockstep) -> None:
     """Let the layer's outputs have the means of the wanted ones, which carry no activation yet."""
     off = _means(layer, wanted) - _means(layer, steps.own.evaluate(bare(layer.op)))
     layer.shift_bias(off)
@@ -58,6 +59,6 @@ def recompute(layer: QuantizedLayer, steps: Lockstep) -> None:
         steps.own.compute(part)
 
 
-def _means(layer: QuantizedLayer, results: list[Array]) -> Array:
+def _means(layer: QuantizedLayer, results: PerSample) -> Array:
     """The mean per output channel over samples and places, float64."""
     return np.asarray(np.mean([channel_means(layer.op, result) for result in results], axis=0))

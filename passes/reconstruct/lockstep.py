@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 
 from edgec.ir import Graph, Op
@@ -21,7 +22,7 @@ class Lockstep:
     """
 
     def __init__(
-        self, graph: Graph, reference: Graph, twins: Mapping[Op, Op], samples: Sequence[Sample]
+        self, graph: Graph, reference: Graph, twins: Mapping[Op, Op], samples: Iterable[Sample]
     ) -> None:
         self.twins = twins
         self.own = Stepwise(graph, samples)
@@ -31,10 +32,12 @@ class Lockstep:
         """Each layer that has a twin, and the twin, both computed; what they read and gave can be
         asked of ``own`` and ``right`` until the next one."""
         following = self.right.ops()
+        now: Op | None = None
         for op in self.own.ops():
             twin = self.twins.get(op)
             if twin is not None:
-                next(other for other in following if other is twin)
+                if twin is not now:
+                    now = next(other for other in following if other is twin)
                 yield op, twin
 
 
@@ -77,8 +80,24 @@ def bare(op: Op) -> Op:
     return op.copy(act="none", act_params=(), types=[result.type for result in op.results])
 
 
-def evenly(data: Dataset, count: int) -> list[Sample]:
-    """At most so many samples, spread evenly over the data (all of them where ``count`` is 0)."""
-    total = len(data)
-    step = max(total // count, 1) if count else 1
-    return list(islice(data, 0, step * (count or total), step))
+@dataclass(frozen=True)
+class Evenly:
+    """Samples spread evenly over data; every iteration takes them from there anew."""
+
+    data: Dataset
+    count: int
+
+    @property
+    def _step(self) -> int:
+        return max(len(self.data) // self.count, 1)
+
+    def __len__(self) -> int:
+        return min(self.count, len(range(0, len(self.data), self._step)))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return islice(iter(self.data), 0, self.count * self._step, self._step)
+
+
+def evenly(data: Dataset, count: int) -> Evenly:
+    """At most so many samples (all of them where ``count`` is 0)."""
+    return Evenly(data, count or max(len(data), 1))

@@ -6,7 +6,7 @@ number of samples (normal equations).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -33,11 +33,36 @@ class Moments:
     def add(self, x: Array, y: Array) -> None:
         """Places more: x is [P, G, K], y is [P, G, O / G]."""
         self.count += len(x)
-        by_group, wanted = x.transpose(1, 0, 2), y.transpose(1, 0, 2)
+        by_group = x.transpose(1, 0, 2)
         self.x += by_group.sum(axis=1, dtype=np.float64)
-        self.y += wanted.sum(axis=1, dtype=np.float64)
         self.xx += np.matmul(by_group.transpose(0, 2, 1), by_group)
-        self.yx += np.matmul(wanted.transpose(0, 2, 1), by_group)
+        self.add_outputs(x, y)
+
+    @classmethod
+    def sum(cls, parts: Sequence[Moments]) -> Moments:
+        """Of all places of several."""
+        first = parts[0]
+        made = cls(first.x.shape[0], first.x.shape[1], first.y.shape[1])
+        for part in parts:
+            made.count += part.count
+            for own, other in zip(made._sums, part._sums, strict=True):
+                own += other
+        return made
+
+    @property
+    def _sums(self) -> tuple[Array, Array, Array, Array]:
+        return self.x, self.y, self.xx, self.yx
+
+    def forget_outputs(self) -> None:
+        """Before what the same places should give is added anew."""
+        self.y[:] = 0
+        self.yx[:] = 0
+
+    def add_outputs(self, x: Array, y: Array) -> None:
+        """What places that were added before should give."""
+        wanted = y.transpose(1, 0, 2)
+        self.y += wanted.sum(axis=1, dtype=np.float64)
+        self.yx += np.matmul(wanted.transpose(0, 2, 1), x.transpose(1, 0, 2))
 
     def centred(self) -> tuple[Array, Array]:
         """Covariances of x with itself [G, K, K], and of y with x [G, O / G, K].
@@ -74,25 +99,34 @@ class Moments:
 
 
 def gather(
-    moments: Moments, op: Layer, inputs: Sequence[Array], wanted: Sequence[Array], most: int
+    moments: Moments, op: Layer, inputs: Iterable[Array], wanted: Iterable[Array], most: int
 ) -> None:
     """Add what enters a layer and what it should give, sample by sample, at ``most`` places each,
     drawn at random (always the same ones)."""
+    for x, (y,) in batches(op, inputs, [wanted], most):
+        moments.add(x, y)
+
+
+def batches(
+    op: Layer, inputs: Iterable[Array], results: Sequence[Iterable[Array]], most: int
+) -> Iterator[tuple[Array, list[Array]]]:
+    """What enters a layer, [P, G, K], and values of its result, each [P, G, O / G], of some samples
+    at a time, at ``most`` places of each sample, drawn at random (always the same ones)."""
     rng = np.random.default_rng(0)
-    waiting: list[tuple[Array, Array]] = []
-    for x, y in zip(inputs, wanted, strict=True):
-        count = places(op, y)
+    waiting: list[tuple[Array, ...]] = []
+    for x, *ys in zip(inputs, *results, strict=True):
+        count = places(op, ys[0])
         at = np.arange(count)
         if count > most:
             at = np.sort(rng.choice(count, most, replace=False))
-        waiting.append((patches_at(op, x, at), outputs_at(op, y, at)))
-        if sum(len(taken) for taken, _ in waiting) >= AT_ONCE:
-            _add_all(moments, waiting)
+        waiting.append((patches_at(op, x, at), *(outputs_at(op, y, at) for y in ys)))
+        if sum(len(taken[0]) for taken in waiting) >= AT_ONCE:
+            yield _joined(waiting)
             waiting = []
     if waiting:
-        _add_all(moments, waiting)
+        yield _joined(waiting)
 
 
-def _add_all(moments: Moments, waiting: Sequence[tuple[Array, Array]]) -> None:
-    xs, ys = zip(*waiting, strict=True)
-    moments.add(np.concatenate(xs), np.concatenate(ys))
+def _joined(waiting: Sequence[tuple[Array, ...]]) -> tuple[Array, list[Array]]:
+    x, *ys = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
+    return x, ys

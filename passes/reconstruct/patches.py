@@ -63,7 +63,7 @@ def outputs_at(op: Layer, result: Array, at: Positions) -> Array:
     return flat.reshape(len(at), groups, -1)
 
 
-def channel_means(op: Layer, result: Array) -> Array:
+def channel_means(op: object, result: Array) -> Array:
     """The mean of each output channel over the places of a result, float64 [outputs]."""
     axis = result_axis(op, result.ndim)
     others = tuple(i for i in range(result.ndim) if i != axis)

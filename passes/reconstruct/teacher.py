@@ -9,7 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgec.ir import Array, Graph, Op
+from edgec.ir import Graph, Op
+from edgec.kernels import PerSample
 from edgec.passes.reconstruct.lockstep import name_results
 from edgec.passes.reconstruct.patches import result_axis
 
@@ -40,10 +41,10 @@ class Teacher:
         for name, indices in left.items():
             self.kept[name] = self.kept[name][indices] if name in self.kept else indices
 
-    def wanted(self, op: Op, results: list[Array]) -> list[Array]:
+    def wanted(self, op: Op, results: PerSample) -> PerSample:
         """Of what the layer's twin gave, the channels that the layer still has."""
         kept = self.kept.get(op.result.hint)
         if kept is None:
             return results
-        axis = result_axis(op, results[0].ndim)
-        return [np.take(array, kept, axis) for array in results]
+        axis = result_axis(op, op.results[0].type.rank)
+        return PerSample(len(results), lambda index: np.take(results.of(index), kept, axis))
