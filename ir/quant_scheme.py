@@ -56,6 +56,10 @@ class QuantScheme:
             its integers stop, and what a ReLU or clip bounds elsewhere is stored before it, too.
         reinterprets: one stored tensor may be read on several grids, so that a multiplication by a
             number costs nothing.
+        depthwise_lanes: a depthwise convolution is fast with multiples of so many channels.
+        input_lanes: any other convolution is fast with so many input channels or more.
+        float_results: op classes whose sums of integers are floats at no cost. They are not stored
+            where floats are what is read.
     """
 
     name: str
@@ -69,6 +73,9 @@ class QuantScheme:
     absorbed: frozenset[str] = frozenset({"relu", "clip"})
     clamps: bool = True
     reinterprets: bool = False
+    depthwise_lanes: int = 1
+    input_lanes: int = 1
+    float_results: frozenset[type[Op]] = frozenset()
 
     def role(self, op: Op) -> Role | Refusal:
         """How this op runs on integers, or why it stays float."""

@@ -11,6 +11,7 @@ from edgec.ir import Error, Kind, QuantScheme
 from edgec.kernels import Dataset
 from edgec.passes.base import Pass, make_pass
 from edgec.passes.calibrate import Calibrate
+from edgec.passes.pad_channels import PadChannels
 from edgec.passes.precision import Bf16, Fp16, WeightsOnly
 from edgec.passes.quality import AdaRound, BiasCorrect, Equalize
 from edgec.passes.quantize import Quantize
@@ -65,6 +66,7 @@ def _int8(recipe: Recipe) -> list[Pass]:
         *_calibrated(recipe),
         Quantize(scheme=recipe.scheme),
         *_biases(recipe),
+        PadChannels(scheme=recipe.scheme),
     ]
 
 
@@ -73,6 +75,7 @@ def _int8_fast(recipe: Recipe) -> list[Pass]:
         # All of the data: 32 of 500 samples cost 2 dB on a small network.
         Calibrate(method="minmax", missing=recipe.repair_on is None),
         Quantize(scheme=recipe.scheme),
+        PadChannels(scheme=recipe.scheme),
     ]
 
 
@@ -84,6 +87,7 @@ def _int8_best(recipe: Recipe) -> list[Pass]:
         *_calibrated(recipe),
         Quantize(scheme=recipe.scheme),
         *rounding,
+        PadChannels(scheme=recipe.scheme),
     ]
 
 
@@ -94,6 +98,7 @@ def _int8_mixed(recipe: Recipe) -> list[Pass]:
         *_calibrated(recipe),
         make_pass("mixed", {"scheme": recipe.scheme, **plain}),  # quantizes what pays
         *_biases(recipe),
+        PadChannels(scheme=recipe.scheme),
     ]
 
 

@@ -52,9 +52,13 @@ class Channels:
     links: Links
 
 
-def find_channels(graph: Graph) -> Channels:
-    """The channel groups of the outermost graph; what regions read is fixed."""
-    links = _gathered(graph)
+def find_channels(graph: Graph, *, stored: bool = False) -> Channels:
+    """The channel groups of the outermost graph; what regions read is fixed.
+
+    Args:
+        stored: also of layers whose weights are stored in integers.
+    """
+    links = _gathered(graph, Links(stored=stored))
     labels = components(links.count, links.pairs)
     reasons: dict[int, str] = {}
     for axis, why in links.pinned.items():
@@ -72,8 +76,7 @@ def find_channels(graph: Graph) -> Channels:
     return _grouped(links, labels, members, reasons)
 
 
-def _gathered(graph: Graph) -> Links:
-    links = Links()
+def _gathered(graph: Graph, links: Links) -> Links:
     for value in graph.inputs:
         _pin_all(links, value, "it is an input of the model")
     for op in graph.ops:

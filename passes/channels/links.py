@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgec.ir import Constant, Dim, Elementwise, Op, Refusal, RuleTable, Value
+from edgec.ir.ops import Dequantize
 
 Indices: TypeAlias = NDArray[np.int64]
 
@@ -28,7 +29,7 @@ class Axis(NamedTuple):
 class Links:
     """The nodes and ties of a graph, while they are gathered."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stored: bool = False) -> None:
         self.begin: dict[Axis, int] = {}
         self.count = 0
         self.pairs: list[tuple[Indices, Indices]] = []
@@ -37,6 +38,7 @@ class Links:
         self.sources: dict[Axis, Op] = {}
         self.why: list[tuple[Axis, Axis, Op]] = []
         self._touched: set[Axis] = set()
+        self._stored = stored
         self._op: Op | None = None
 
     # -- what rules say ---------------------------------------------------------------------------
@@ -68,6 +70,8 @@ class Links:
     def source(self, weights: Value, i: int, result: Value, j: int) -> None:
         """Rows of these weights compute the slices of a result: they are what can be pruned."""
         self.live.add(Axis(result, j))
+        if self._stored and isinstance(weights.producer, Dequantize):
+            weights = weights.producer.x
         if isinstance(weights, Constant):
             assert self._op is not None, "sources are an op's"
             self.sources[Axis(weights, i)] = self._op

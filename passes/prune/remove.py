@@ -14,6 +14,7 @@ from edgec.passes.channels.links import Indices
 
 Kept: TypeAlias = Mapping[Axis, Indices]  # what is left of axes that lost slices, in order
 Changes: TypeAlias = dict[str, Any]
+ZEROS = -1  # stands for a slice of zeros, in constants only
 
 
 class Remover:
@@ -68,8 +69,10 @@ class Remover:
             return self.made.get(value, value)
         array = value.array
         for axis in range(array.ndim):
-            if Axis(value, axis) in self.kept:
-                array = np.take(array, self.kept[Axis(value, axis)], axis)
+            kept = self.kept.get(Axis(value, axis))
+            if kept is not None:
+                array = np.take(array, np.maximum(kept, 0), axis)
+                np.moveaxis(array, axis, 0)[kept == ZEROS] = 0
         self.made[value] = Constant(np.ascontiguousarray(array), hint=value.hint)
         return self.made[value]
 

@@ -15,6 +15,7 @@ from edgec.passes.promise import Lossy
 from edgec.passes.quantize.assign import assign_grids
 from edgec.passes.quantize.clamps import drop_clamps, separate_clamps
 from edgec.passes.quantize.expand import expand
+from edgec.passes.quantize.floats import leave_sums_as_floats
 from edgec.passes.quantize.insert import Inserter
 from edgec.passes.quantize.lift import lift, retype
 from edgec.passes.quantize.plan import Plan, make_plan
@@ -71,6 +72,7 @@ class Quantize(Pass):
         context.reference = graph.clone()  # layers are told by their names
         keep = frozenset(filter(None, self.keep.split("|")))
         plan = make_plan(graph, scheme, keep)
+        leave_sums_as_floats(plan)
         assign_grids(plan)
         layers = [
             (op, plan.grid(op.operands[0]))  # type: ignore[arg-type]  # a layer reads something

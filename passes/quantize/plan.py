@@ -53,6 +53,7 @@ class Plan:
         clamps: by op, the ReLU or clip after it whose result is stored in place of the op's own.
         reread: values that are read from the integers of another one, on a grid of their own.
         grids: of every stored value.
+        unstored: results of ops on integers that are floats (``floats``).
     """
 
     scheme: QuantScheme
@@ -61,11 +62,13 @@ class Plan:
     clamps: dict[Op, Op] = field(default_factory=dict)
     reread: dict[Value, Reread] = field(default_factory=dict)
     grids: dict[Value, Grid] = field(default_factory=dict)
+    unstored: set[Value] = field(default_factory=set)
 
     def results(self, op: Op) -> tuple[Value, ...]:
         """The values that are stored where the op runs on integers."""
         clamp = self.clamps.get(op)
-        return op.results if clamp is None else clamp.results
+        results = op.results if clamp is None else clamp.results
+        return tuple(value for value in results if value not in self.unstored)
 
     def grid(self, value: Value) -> Grid:
         """The grid of a stored value, or of one that is read from the integers of another."""

@@ -135,7 +135,8 @@ def assert_one_set(found: Mapping[str, Integers], least: int) -> None:
         shared = ours.weights.keys() & other.weights.keys()
         assert len(shared) >= 0.9 * len(ours.weights), target
         for name in shared:
-            assert as_rows(ours.weights[name]) == as_rows(other.weights[name]), (target, name)
+            own = without_padding(ours.weights[name], other.weights[name])
+            assert as_rows(own) == as_rows(other.weights[name]), (target, name)
     for target in ("tflite", "openvino"):
         other = found[target]
         shared = ours.grids.keys() & other.grids.keys()
@@ -144,6 +145,15 @@ def assert_one_set(found: Mapping[str, Integers], least: int) -> None:
             scale, point = other.grids[name]
             assert point == ours.grids[name][1], (target, name)
             assert scale == pytest.approx(ours.grids[name][0], rel=1e-6), (target, name)
+
+
+def without_padding(weights: Array, other: Array) -> Array:
+    """The slices that both have: ONNX Runtime's convolutions get rounder numbers of channels."""
+    if weights.ndim == 2 and other.shape != weights.shape and other.T.shape != weights.shape:
+        other = other.T if weights.shape[0] == other.shape[1] else other
+    if weights.ndim != other.ndim or other.shape == weights.T.shape:
+        return weights
+    return weights[tuple(slice(length) for length in other.shape)]
 
 
 def as_rows(weights: Array) -> tuple[int, tuple[bytes, ...]]:

@@ -17,7 +17,7 @@ from quantized import (
 )
 
 import edgec
-from edgec.ir import Array, Builder, Graph, Value, dtypes
+from edgec.ir import Array, Builder, Constant, Graph, Value, dtypes
 from edgec.ir.ops import (
     Add,
     AvgPool,
@@ -26,6 +26,7 @@ from edgec.ir.ops import (
     Conv,
     ConvTranspose,
     DepthToSpace,
+    Dequantize,
     Div,
     HardSigmoid,
     HardSwish,
@@ -47,14 +48,15 @@ from edgec.ir.ops import (
 )
 from edgec.kernels import run
 from edgec.lowering.onnx import to_model
-from edgec.passes import PIPELINES, PassManager
+from edgec.passes import PIPELINES, PassManager, make_pass
 
 Middle = Callable[[Builder, Value], Sequence[Value]]
 # Of floats. Concat is not among them: moved integers keep that name, added ones are QLinearConcat.
+# Neither is Softmax, which stays float: ONNX Runtime's integer one takes 6 to 13 times as long.
 FLOAT_OPERATORS = {
     *("Conv", "FusedConv", "ConvTranspose", "MatMul", "FusedMatMul", "Gemm", "FusedGemm"),
     *("Add", "Sub", "Mul", "Div", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish"),
-    *("AveragePool", "GlobalAveragePool", "ReduceMean", "Sigmoid", "Softmax", "Tanh"),
+    *("AveragePool", "GlobalAveragePool", "ReduceMean", "Sigmoid", "Tanh"),
 }
 
 
@@ -172,16 +174,27 @@ MIDDLES: Mapping[str, Middle] = {
 HALFWAY = {"average-pool": 0.25}  # the mean of four integers lies between two in a quarter of cases
 
 
+def step_of(value: Value, reached: Array) -> float:
+    """The scale on which an output is stored; that of 8 bits over all of it where it is a float."""
+    if isinstance(value.producer, Dequantize):
+        assert isinstance(value.producer.scale, Constant)
+        return float(value.producer.scale.array.item())
+    assert isinstance(value.producer, MatMul | Softmax)
+    return float(np.ptp(reached)) / 255
+
+
 @pytest.mark.parametrize("name", MIDDLES)
 def test_runs_on_integers_and_like_our_kernels(name: str, tmp_path: Path) -> None:
     graph, inputs = between_layers(MIDDLES[name])
     exact = run(graph, inputs)
     report = quantized(graph)
-    assert not report.statistics.near_misses
+    floats = {op.op_name for op in graph.ops_of(Softmax)}
+    assert len(report.statistics.near_misses) == len(floats)
     operators = optimized_operators(to_model(graph), tmp_path)
     assert not FLOAT_OPERATORS.intersection(operators), operators
     found, wanted = in_onnxruntime(graph, inputs), run(graph, inputs)
-    for step, output in zip(steps(graph), graph.output_names, strict=True):
+    for value, output in zip(graph.outputs, graph.output_names, strict=True):
+        step = step_of(value, wanted[output])
         off = np.abs(found[output] - wanted[output]) / step
         assert off.max() <= 1.01
         assert np.mean(off > 0.5) <= HALFWAY.get(name, 0.05)
@@ -247,10 +260,11 @@ def test_no_float_operator_is_left_in_real_models(models: Path, name: str, tmp_p
     inputs = {graph.input_names[0]: rng.normal(size=CONVOLUTIONAL[name]).astype(np.float32)}
     record_ranges(graph, [inputs])
     quantized(graph)
+    PassManager([make_pass("pad-channels", {})]).run(graph)
     operators = optimized_operators(to_model(graph), tmp_path)
     assert not FLOAT_OPERATORS.intersection(operators), operators
     edges = operators.count("DequantizeLinear") + operators.count("QuantizeLinear")
-    float_ops = operators.count("LayerNormalization") + operators.count("Exp")
+    float_ops = sum(operators.count(name) for name in ("LayerNormalization", "Exp", "Softmax"))
     assert edges <= len(graph.inputs) + len(graph.outputs) + 2 * float_ops + 1
 
 

@@ -90,7 +90,7 @@ def main() -> int:
     text = tables(rows)
     print(text)
     if chosen.write:
-        write_atomically(PAGE, lambda path: _write(path, _inserted(PAGE.read_text("utf-8"), text)))
+        write_atomically(PAGE, lambda path: _write(path, inserted(PAGE.read_text("utf-8"), text)))
     if chosen.json:
         numbers = json.dumps([asdict(row) for row in rows], indent=1)
         write_atomically(chosen.json, lambda path: _write(path, numbers))
@@ -118,10 +118,11 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _inserted(page: str, text: str) -> str:
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
+def inserted(page: str, text: str, begin: str = BEGIN, end: str = END) -> str:
+    """The page with this text between its marks."""
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 # -- measuring ------------------------------------------------------------------------------------
