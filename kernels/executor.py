@@ -14,12 +14,12 @@ from threadpoolctl import ThreadpoolController
 
 from edgec.ir import (
     Array,
+    Code,
     Constant,
     DimError,
     Error,
     Finding,
     Graph,
-    Kind,
     Op,
     Refusal,
     TensorType,
@@ -89,7 +89,7 @@ class Executor:
             if isinstance(kernel := KERNELS.get(type(op)), Refusal)
         ]
         if missing:
-            raise Error(Kind.UNSUPPORTED, "some ops have no reference kernel", missing)
+            raise Error(Code.NO_KERNEL, "some ops have no reference kernel", missing)
         self._steps: dict[Graph, list[_Step]] = {}
         self._plans: dict[tuple[tuple[str, int], ...], Plan] = {}
         self._arenas: dict[tuple[tuple[str, int], ...], Arena] = {}
@@ -144,14 +144,14 @@ class Executor:
         if not isinstance(inputs, Mapping):
             if len(inputs) != len(names):
                 raise Error(
-                    Kind.USAGE, f"the model has {len(names)} inputs, {len(inputs)} were given"
+                    Code.INPUTS, f"the model has {len(names)} inputs, {len(inputs)} were given"
                 )
             inputs = dict(zip(names, inputs, strict=True))
         missing = [name for name in names if name not in inputs]
         unknown = [name for name in inputs if name not in names]
         if missing or unknown:
             raise Error(
-                Kind.USAGE,
+                Code.INPUTS,
                 f"inputs missing: {missing}, unknown: {unknown}",
                 instead=f"the model's inputs are {list(names)}",
             )
@@ -175,7 +175,7 @@ class Executor:
             try:
                 if evaluate(dim, scope.symbols) != size:
                     raise Error(
-                        Kind.USAGE,
+                        Code.INPUTS,
                         f"dimension {dim} is {evaluate(dim, scope.symbols)} elsewhere, {size} here",
                     )
             except DimError:
@@ -226,7 +226,7 @@ class Executor:
             found = step.kernel(op, *operands, **extra)
         except (ValueError, IndexError, TypeError, OverflowError, MemoryError) as error:
             finding = Finding(f"{type(error).__name__}: {error}", _located(op))
-            raise Error(Kind.MISMATCH, "an op cannot run on these values", [finding]) from error
+            raise Error(Code.VALUES, "an op cannot run on these values", [finding]) from error
         results = found if isinstance(found, tuple) else (found,)
         _check_results(op, results)
         return results if arena is None else list(map(arena.kept, op.results, results))
@@ -312,7 +312,7 @@ def _matching(value: Value, array: Array) -> Array:
     )
     if array.dtype != type.dtype.numpy or not fits:
         raise Error(
-            Kind.USAGE,
+            Code.INPUTS,
             f"input {value.hint!r} wants {type}, found {array.dtype}{list(array.shape)}",
         )
     return np.asarray(array, order="C")

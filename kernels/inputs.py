@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgec.ir import Array, Error, Graph, Kind, TensorType, evaluate, symbols
+from edgec.ir import Array, Code, Error, Graph, TensorType, evaluate, symbols
 
 # Sizes of symbolic dims: a batch of one, images of a size that every stride of the usual networks
 # divides, sequences as long as a frame of audio or a page of tokens.
@@ -49,7 +49,7 @@ def _random(type: TensorType, bindings: Mapping[str, int], seed: list[int]) -> A
     if any(size < 0 for size in shape):
         shown = ", ".join(f"{name}={size}" for name, size in bindings.items())
         raise Error(
-            Kind.USAGE,
+            Code.INPUTS,
             f"an input of type {type} has a negative size where {shown}",
             instead="--input-shape",
         )

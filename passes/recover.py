@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Constant, Error, Graph, Kind, Op, Rewriter
+from edgec.ir import Array, Code, Constant, Error, Graph, Op, Rewriter
 from edgec.ir.ops import BatchNorm, Conv, MatMul
 from edgec.passes.base import Pass
 from edgec.passes.context import current
@@ -58,7 +58,7 @@ class Recover(Pass):
         context = current()
         if context.teacher is None:
             raise Error(
-                Kind.USAGE,
+                Code.MISSING_STEP,
                 "recover compares with the original model, and nothing was taken from this one yet",
                 instead="-p 'prune{macs=0.7,recover=false},recover'",
             )

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from edgec.ir import Error, Kind, op_classes
+from edgec.ir import Code, Error, op_classes
 from edgec.lowering import TARGETS, Target, register
 from edgec.passes import pass_classes
 
@@ -71,7 +71,7 @@ def load_file(path: Path) -> None:
     """
     plugin = _loaded(path.stem, str(path), lambda: _import_file(path))
     if plugin.error:
-        raise Error(Kind.USAGE, f"cannot load the plugin {path}: {plugin.error}")
+        raise Error(Code.PLUGIN, f"cannot load the plugin {path}: {plugin.error}")
 
 
 def origin_of(kind: str, name: str) -> str:
