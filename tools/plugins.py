@@ -148,7 +148,11 @@ def _import_file(path: Path) -> ModuleType:
         raise FileNotFoundError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]  # else a later import of that name would find half a module
+        raise
     return module
 
 
