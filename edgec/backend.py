@@ -13,7 +13,7 @@ import onnx
 from onnx.backend.base import Backend, BackendRep, namedtupledict
 from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
 
-from edgec.ir import Array, Error, Graph, Kind
+from edgec.ir import Array, Code, Error, Graph, Kind
 from edgec.kernels import Executor
 from edgec.lowering.onnx import Specialized
 from edgec.tools.driver import optimize
@@ -39,7 +39,7 @@ class EdgecRep(BackendRep):
         if not isinstance(inputs, Mapping):
             if len(inputs) != len(names):
                 wanted = f"the model has {len(names)} inputs, {len(inputs)} were given"
-                raise Error(Kind.USAGE, wanted)
+                raise Error(Code.INPUTS, wanted)
             inputs = dict(zip(names, inputs, strict=True))
         try:
             outputs = self._model.run({name: np.asarray(x) for name, x in inputs.items()})

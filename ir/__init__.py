@@ -4,10 +4,11 @@ from edgec.ir import dtypes
 from edgec.ir.builder import Builder
 from edgec.ir.canonical import canonical_hash
 from edgec.ir.cloning import clone_op
+from edgec.ir.codes import Code, Kind
 from edgec.ir.collector import collector_paused
 from edgec.ir.contents import Contents, as_contents, contents, known_ints
 from edgec.ir.device import DeviceProfile, device_named, register_device_source
-from edgec.ir.diagnostics import Error, Finding, Kind
+from edgec.ir.diagnostics import Error, Finding, counted, one_of
 from edgec.ir.dims import (
     ANY,
     Dim,
@@ -76,6 +77,7 @@ __all__ = [
     "ANY",
     "Array",
     "Builder",
+    "Code",
     "Commutative",
     "Constant",
     "Contents",
@@ -131,6 +133,7 @@ __all__ = [
     "collector_paused",
     "contents",
     "could_equal",
+    "counted",
     "device_named",
     "dim_max",
     "dim_min",
@@ -138,6 +141,7 @@ __all__ = [
     "evaluate",
     "known_ints",
     "load_text",
+    "one_of",
     "op_classes",
     "operand",
     "parse_dim",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from edgec.ir.diagnostics import Error, Kind
+from edgec.ir.codes import Code
+from edgec.ir.diagnostics import Error
 from edgec.ir.dtypes import DType
 
 # Where a device has no rate of its own for a type, it runs as one of these.
@@ -81,7 +82,7 @@ def device_named(name: str) -> DeviceProfile:
     """
     if not _SOURCES:
         raise Error(
-            Kind.USAGE,
+            Code.MISSING_STEP,
             f"device {name!r} is looked up, and no devices are loaded",
             instead="import edgec.tools.devices first",
         )

@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from edgec.ir import dtypes
-from edgec.ir.diagnostics import Error, Kind
+from edgec.ir.codes import Code
+from edgec.ir.diagnostics import Error
 from edgec.ir.dtypes import DType
 from edgec.ir.op import Op
 from edgec.ir.table import Refusal
@@ -105,7 +106,7 @@ def scheme_named(name: str) -> QuantScheme:
     found = _SCHEMES.get(name)
     if found is None:
         raise Error(
-            Kind.USAGE,
+            Code.OPTION,
             f"there is no quantization scheme {name!r}",
             instead=f"one of {sorted(_SCHEMES)}",
         )

@@ -14,7 +14,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from edgec.ir.diagnostics import Error, Kind
+from edgec.ir.codes import Code, Kind
+from edgec.ir.diagnostics import Error
 from edgec.ir.dtypes import dtype_named, dtype_of
 from edgec.ir.graph import Graph
 from edgec.ir.parser import parse_graph
@@ -112,7 +113,7 @@ def load_text(path: Path) -> Graph:
             raise Error(Kind.READ, f"{path} is larger than {MAX_TEXT_BYTES} bytes")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Error(Kind.READ, f"cannot read {path}: {error}") from error
+        raise Error(Code.NO_FILE, f"cannot read {path}: {error}") from error
     return parse_graph(text, sidecar(path.with_suffix(".safetensors")))
 
 
@@ -136,7 +137,7 @@ def sidecar(path: Path) -> Mapping[str, Array]:
             for digest, entry in header.items()
         }
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise Error(Kind.READ, f"cannot read the weights in {path}: {error}") from error
+        raise Error(Code.WEIGHTS, f"cannot read the weights in {path}: {error}") from error
 
 
 def _view(data: Array, offsets: list[int], dtype: str, shape: list[int]) -> Array:

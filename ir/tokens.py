@@ -6,7 +6,8 @@ import json
 import re
 from typing import NoReturn
 
-from edgec.ir.diagnostics import Error, Finding, Kind
+from edgec.ir.codes import Code
+from edgec.ir.diagnostics import Error, Finding
 from edgec.ir.dims import Dim, parse_dim
 from edgec.ir.printer import is_number
 
@@ -80,7 +81,7 @@ class Tokens:
         line = self.text.count("\n", 0, self.left) + 1
         shown = self.text.split("\n")[line - 1].strip()[:120]
         finding = Finding(message, f"line {line}: {shown}")
-        raise Error(Kind.READ, "the text is not a graph", [finding]) from cause
+        raise Error(Code.TEXT, "the text is not a graph", [finding]) from cause
 
     # -- pieces ---------------------------------------------------------------------------------
 

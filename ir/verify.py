@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from edgec.ir.diagnostics import Error, Finding, Kind
+from edgec.ir.codes import Kind
+from edgec.ir.diagnostics import Error, Finding
 from edgec.ir.dims import ANY
 from edgec.ir.graph import Graph, Return
 from edgec.ir.op import Op

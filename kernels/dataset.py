@@ -10,7 +10,7 @@ from typing import IO, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from edgec.ir import Array, Error, Graph, Kind
+from edgec.ir import Array, Code, Error, Graph
 from edgec.kernels.inputs import seeded_inputs
 
 Sample: TypeAlias = Mapping[str, Array]
@@ -125,7 +125,7 @@ def random_dataset(graph: Graph, count: int, seed: int = 0) -> Dataset:
 def _named(sample: Sample) -> Sample:
     if not isinstance(sample, Mapping):
         raise Error(
-            Kind.CALIBRATION,
+            Code.DATA_NAMES,
             f"a sample is a mapping of input names to arrays, found {type(sample).__name__}",
             instead="{'input': array, …} for every sample",
         )

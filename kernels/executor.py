@@ -14,12 +14,12 @@ from threadpoolctl import ThreadpoolController
 
 from edgec.ir import (
     Array,
+    Code,
     Constant,
     DimError,
     Error,
     Finding,
     Graph,
-    Kind,
     Op,
     Refusal,
     TensorType,
@@ -89,7 +89,7 @@ class Executor:
             if isinstance(kernel := KERNELS.get(type(op)), Refusal)
         ]
         if missing:
-            raise Error(Kind.UNSUPPORTED, "some ops have no reference kernel", missing)
+            raise Error(Code.NO_KERNEL, "some ops have no reference kernel", missing)
         self._held = [constant.array for constant in graph.constants]  # aligned, once
         self._steps: dict[Graph, list[_Step]] = {}
         self._plans: dict[tuple[tuple[str, int], ...], Plan] = {}
@@ -149,14 +149,14 @@ class Executor:
         if not isinstance(inputs, Mapping):
             if len(inputs) != len(names):
                 raise Error(
-                    Kind.USAGE, f"the model has {len(names)} inputs, {len(inputs)} were given"
+                    Code.INPUTS, f"the model has {len(names)} inputs, {len(inputs)} were given"
                 )
             inputs = dict(zip(names, inputs, strict=True))
         missing = [name for name in names if name not in inputs]
         unknown = [name for name in inputs if name not in names]
         if missing or unknown:
             raise Error(
-                Kind.USAGE,
+                Code.INPUTS,
                 f"inputs missing: {missing}, unknown: {unknown}",
                 instead=f"the model's inputs are {list(names)}",
             )
@@ -184,7 +184,7 @@ class Executor:
             try:
                 if evaluate(dim, scope.symbols) != size:
                     raise Error(
-                        Kind.USAGE,
+                        Code.INPUTS,
                         f"dimension {dim} is {evaluate(dim, scope.symbols)} elsewhere, {size} here",
                     )
             except DimError:
@@ -236,7 +236,7 @@ class Executor:
         except (ValueError, IndexError, TypeError, OverflowError, MemoryError) as error:
             finding = Finding(f"{type(error).__name__}: {error}", _located(op))
             raise Error(
-                Kind.MISMATCH,
+                Code.VALUES,
                 "an op cannot run on these values",
                 [finding],
                 instead="inputs that the model takes: other sizes (--input-shape) or data (--data)",
@@ -339,7 +339,7 @@ def _matching(value: Value, array: Array) -> Array:
     )
     if array.dtype != type.dtype.numpy or not fits:
         raise Error(
-            Kind.USAGE,
+            Code.INPUTS,
             f"input {value.hint!r} wants {type}, found {array.dtype}{list(array.shape)}",
         )
     return np.asarray(array, order="C")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgec.ir import Array, Dim, Error, Graph, Kind, Op, Value, evaluate, known_ints, symbols
+from edgec.ir import Array, Code, Dim, Error, Graph, Kind, Op, Value, evaluate, known_ints, symbols
 from edgec.ir.ops import (
     Cast,
     Equal,
@@ -102,7 +102,7 @@ def _random(value: Value, bindings: Mapping[str, int], seed: list[int]) -> Array
     if any(size < 0 for size in shape):
         shown = ", ".join(f"{name}={size}" for name, size in bindings.items())
         raise Error(
-            Kind.USAGE,
+            Code.INPUTS,
             f"an input of type {type} has a negative size where {shown}",
             instead="--input-shape",
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.ir import Array, Error, Graph, Kind, Op, Value
+from edgec.ir import Array, Code, Error, Graph, Kind, Op, Value
 from edgec.kernels import (
     MOVEMENTS,
     Comparison,
@@ -280,7 +280,7 @@ def load_samples(path: Path, graph: Graph) -> Iterator[dict[str, Array]]:
     missing = [name for name in graph.input_names if name not in arrays]
     if missing:
         raise Error(
-            Kind.USAGE,
+            Code.INPUTS,
             f"{path} has no array for {missing}",
             instead=f"arrays named {list(graph.input_names)}; found {sorted(arrays)}",
         )
@@ -290,13 +290,13 @@ def load_samples(path: Path, graph: Graph) -> Iterator[dict[str, Array]]:
         return
     counts = {arrays[value.hint].shape[:1] for value in graph.inputs}
     if len(counts) != 1:
-        raise Error(Kind.USAGE, f"the arrays of {path} have different numbers of samples")
+        raise Error(Code.INPUTS, f"the arrays of {path} have different numbers of samples")
     for index in range(counts.pop()[0]):
         sample = {v.hint: arrays[v.hint][index : index + 1] for v in graph.inputs}
         for value in graph.inputs:
             if not _fits(value, sample[value.hint]):
                 raise Error(
-                    Kind.USAGE,
+                    Code.INPUTS,
                     f"samples of {value.hint!r} in {path} are {sample[value.hint].dtype}"
                     f"{list(sample[value.hint].shape)}, the model wants {value.type}",
                 )
@@ -309,7 +309,7 @@ def read_npz(path: Path) -> dict[str, Array]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except OSError as error:
-        raise Error(Kind.READ, f"cannot read {path}: {error.strerror or error}") from error
+        raise Error(Code.NO_FILE, f"cannot read {path}: {error.strerror or error}") from error
     except (
         ValueError,
         KeyError,

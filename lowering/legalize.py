@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgec.ir import Error, Graph, Kind
+from edgec.ir import Error, Graph, Kind, counted
 from edgec.lowering.target import Target
 
 
@@ -15,4 +15,5 @@ def legalize(graph: Graph, target: Target) -> None:
     target.legalize(graph)
     findings = target.refused(graph)
     if findings:
-        raise Error(Kind.UNSUPPORTED, f"{len(findings)} ops cannot go to {target.name!r}", findings)
+        count = counted(len(findings), "op")
+        raise Error(Kind.UNSUPPORTED, f"{count} cannot go to {target.name!r}", findings)

@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from edgec.ir import Array, Error, Finding, Graph, Kind, LayoutCosts, QuantScheme, RuleTable
+from edgec.ir import (
+    Array,
+    Code,
+    Error,
+    Finding,
+    Graph,
+    Kind,
+    LayoutCosts,
+    QuantScheme,
+    RuleTable,
+    one_of,
+)
 from edgec.lowering.survey import Survey
 
 Options = Mapping[str, Any]
@@ -114,7 +125,7 @@ class Target:
         unknown = sorted(set(options) - set(self.runtime_options))
         if unknown:
             raise Error(
-                Kind.USAGE,
+                Code.OPTION,
                 f"{self.runtime.module} has no option {', '.join(unknown)}",
                 instead=f"one of {list(self.runtime_options)}"
                 if self.runtime_options
@@ -140,5 +151,5 @@ def target_named(name: str) -> Target:
     """The target with that name. Raises Error of kind USAGE when there is none."""
     found = TARGETS.get(name)
     if found is None:
-        raise Error(Kind.USAGE, f"there is no target {name!r}", instead=f"one of {sorted(TARGETS)}")
+        raise Error(Code.NO_NAME, f"there is no target {name!r}", instead=one_of(name, TARGETS))
     return found

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from edgec.ir import Error, Graph, Kind, Rewriter
+from edgec.ir import Code, Error, Graph, Rewriter, one_of
 from edgec.passes.promise import Exact, Promise
 
 
@@ -107,15 +107,19 @@ def make_pass(name: str, options: Mapping[str, str]) -> Pass:
     """
     cls = _REGISTRY.get(name)
     if cls is None:
-        raise Error(Kind.USAGE, f"there is no pass {name!r}", instead="edgec passes lists them all")
+        raise Error(
+            Code.NO_NAME,
+            f"there is no pass {name!r}",
+            instead=one_of(name, _REGISTRY, "edgec passes lists them all"),
+        )
     known = cls.options()
     values: dict[str, Any] = {}
     for key, text in options.items():
         if key not in known:
             raise Error(
-                Kind.USAGE,
+                Code.OPTION,
                 f"pass {name!r} has no option {key!r}",
-                instead=f"one of {sorted(known)}" if known else "it takes none",
+                instead=one_of(key, known),
             )
         values[key] = _read_option(name, key, text, known[key])
     return cls(**values)
@@ -132,5 +136,5 @@ def _read_option(name: str, key: str, text: str, default: Any) -> Any:
             return float(text)
     except (ValueError, KeyError) as error:
         wanted = type(default).__name__
-        raise Error(Kind.USAGE, f"{name}{{{key}={text}}} wants a {wanted}") from error
+        raise Error(Code.OPTION, f"{name}{{{key}={text}}} wants a {wanted}") from error
     return text

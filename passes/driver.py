@@ -14,11 +14,11 @@ from types import NoneType
 from typing import NamedTuple
 
 from edgec.ir import (
+    Code,
     Effect,
     Error,
     Finding,
     Graph,
-    Kind,
     Op,
     OpError,
     Return,
@@ -193,7 +193,9 @@ def _rewrite(pattern: Pattern, op: Op, match: Match, worklist: _Worklist) -> Non
         built = pattern.build(match, rewriter)
     except OpError as error:
         finding = Finding(str(error), print_op(op).splitlines()[0])
-        raise Error(Kind.PASS, f"rule {pattern.name} built an illegal op", [finding]) from error
+        raise Error(
+            Code.ILLEGAL_OP, f"rule {pattern.name} built an illegal op", [finding]
+        ) from error
     values = [built] if isinstance(built, Value) else list(built)
     for old, new in zip(op.results, values, strict=False):
         if new is not None and not new.is_used and new.type.dims != old.type.dims:
@@ -229,7 +231,7 @@ def _producers(op: Op) -> list[Op]:
 def _endless(trail: list[str], op: Op, budget: int) -> Error:
     recent = ", ".join(trail[-8:])
     return Error(
-        Kind.PASS,
+        Code.ENDLESS,
         f"{budget} rewrites did not come to an end at {print_op(op).splitlines()[0]}",
         [Finding(f"the last rules were {recent}, …")],
         instead="give one of these rules a single direction",

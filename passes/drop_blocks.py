@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Constant, Error, Graph, Kind, Op, Rewriter, Value
+from edgec.ir import Array, Code, Constant, Error, Graph, Op, Rewriter, Value
 from edgec.ir.ops import Add
 from edgec.kernels import Executor, Sample
 from edgec.passes.base import Pass
@@ -47,7 +47,7 @@ class DropBlocks(Pass):
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise Error(Kind.USAGE, f"count={self.count} drops nothing", instead="count=1")
+            raise Error(Code.OPTION, f"count={self.count} drops nothing", instead="count=1")
 
     def run(self, graph: Graph, rw: Rewriter) -> None:
         context = current()
@@ -55,7 +55,7 @@ class DropBlocks(Pass):
         there = len(list(blocks_of(graph)))
         if there < self.count:
             raise Error(
-                Kind.UNSUPPORTED,
+                Code.GOAL,
                 f"{self} wants {self.count} residual blocks, and there are {there}",
                 instead="prune takes channels instead",
             )

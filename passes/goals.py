@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgec.ir import DeviceProfile, DType, Error, Graph, Kind, device_named, dtypes
+from edgec.ir import Code, DeviceProfile, DType, Error, Graph, device_named, dtypes
 from edgec.passes.analysis import latency
 
 
@@ -37,13 +37,13 @@ class Goal:
         if len(given) != 1 or not all(0 < share < 1 for share in given.values()):
             found = ", ".join(f"{kind}={share:g}" for kind, share in given.items()) or "none"
             raise Error(
-                Kind.USAGE, f"{name} wants one goal between 0 and 1, found {found}",
+                Code.OPTION, f"{name} wants one goal between 0 and 1, found {found}",
                 instead=examples,
             )  # fmt: skip
         ((kind, share),) = given.items()
         if kind == "latency" and not device:
             raise Error(
-                Kind.USAGE,
+                Code.OPTION,
                 f"{name}{{latency={share:g}}} is a latency on no device",
                 instead=f"{name}{{latency={share:g},device=raspberry-pi-5}}; edgec inspect --help "
                 "names the devices",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgec.ir import (
+    Code,
     Error,
     Finding,
     Graph,
@@ -133,7 +134,7 @@ class PassManager:
     ) -> PassReport:
         for need in one.needs:
             if not need.holds(graph):
-                raise Error(Kind.PASS, f"pass {one.name!r} needs {need}, which does not hold")
+                raise Error(Code.NEEDS, f"pass {one.name!r} needs {need}, which does not hold")
         version = graph.version
         before = _histogram(graph)
         context.statistics = statistics = Statistics()
@@ -156,7 +157,7 @@ class PassManager:
             verify(graph, after=one.name)
         for gift in one.gives:
             if not gift.holds(graph):
-                raise Error(Kind.PASS, f"pass {one.name!r} promised {gift}, which does not hold")
+                raise Error(Code.NEEDS, f"pass {one.name!r} promised {gift}, which does not hold")
         if judge is None or not changed:
             return ""
         return judge(graph, one)
@@ -181,13 +182,14 @@ class PassManager:
         the passes up to this one."""
         one = self.passes[index]
         command = ""
-        if pristine is not None and self.settings.repro is not None:
+        ours = not isinstance(error, Error) or error.kind not in OF_THE_USER
+        if ours and pristine is not None and self.settings.repro is not None:
             command = self._reproducer(pristine, self.settings.repro, index)
         if isinstance(error, Error):
             hints = [error.instead, command and f"to reproduce: {command}"]
             return Error(
-                error.kind,
-                f"in pass {one.name!r}: {error.message}",
+                error.code,
+                _naming(one, error.message),
                 error.findings,
                 instead="; ".join(filter(None, hints)),
             )
@@ -208,6 +210,9 @@ class PassManager:
         return command
 
 
+# What is wrong with options or data, which a reproducer would not show.
+OF_THE_USER = (Kind.USAGE, Kind.CALIBRATION, Kind.UNSUPPORTED)
+
 # What a pass with a bug raises; memory that runs out is no bug of it.
 FAILURES = (
     Error,
@@ -221,6 +226,12 @@ FAILURES = (
     RuntimeError,
 )
 _Judge = Callable[[Graph, Pass], str]
+
+
+def _naming(one: Pass, message: str) -> str:
+    """The message, which says once which pass it is about."""
+    named = f"pass {one.name!r}"
+    return message if message.startswith(named) else f"in {named}: {message}"
 
 
 def _histogram(graph: Graph) -> Counter[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgec.ir import Array, Error, Finding, Graph, Kind
+from edgec.ir import Array, Code, Error, Finding, Graph
 from edgec.kernels import Comparison, Executor, Judge, seeded_inputs
 from edgec.passes.base import Pass
 from edgec.passes.promise import Anew, Close, Exact, Lossy
@@ -49,7 +49,7 @@ class NumericJudge:
         findings = [f for name, c in compared.items() for f in _broken(name, c, one)]
         if findings:
             raise Error(
-                Kind.PASS,
+                Code.PROMISE,
                 f"pass {one.name!r} breaks its promise ({one.promise})",
                 findings,
                 instead=f"edgec bisect names the rewrite of {one.name!r} that does it, and edgec "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edgec.ir import Error, Kind
+from edgec.ir import Code, Error
 from edgec.passes.base import Pass, make_pass
 from edgec.passes.pipelines import PIPELINES
 
@@ -23,7 +23,7 @@ def parse_pipeline(text: str) -> list[Pass]:
         match = _ITEM.match(text, position)
         if match is None:
             raise Error(
-                Kind.USAGE,
+                Code.PIPELINE,
                 f"cannot read the pipeline at {text[position:]!r}",
                 instead="pass,pass{option=value,option=value},…",
             )
@@ -41,7 +41,7 @@ def _options(text: str) -> dict[str, str]:
     for item in filter(None, (part.strip() for part in text.split(","))):
         key, separator, value = item.partition("=")
         if not separator:
-            raise Error(Kind.USAGE, f"pass option {item!r} has no value", instead="name=value")
+            raise Error(Code.PIPELINE, f"pass option {item!r} has no value", instead="name=value")
         found[key.strip()] = value.strip()
     return found
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from edgec.ir import (
+    Code,
     DType,
     Error,
     Finding,
     Graph,
-    Kind,
     Rewriter,
     TensorType,
     Value,
@@ -74,7 +74,7 @@ class Preprocess(Pass):
         found = named if self.input else images
         if len(found) != 1:
             raise Error(
-                Kind.USAGE,
+                Code.INPUTS,
                 f"the model has no input {self.input!r}"
                 if self.input
                 else f"{len(images)} inputs of the model have four dims",
@@ -99,7 +99,7 @@ class Preprocess(Pass):
             wrong.append(f"the number of channels of {old.type} is not known")
         if wrong:
             raise Error(
-                Kind.USAGE,
+                Code.INPUTS,
                 f"input {old.hint!r} cannot be preprocessed so",
                 [Finding(text) for text in wrong],
                 instead="mean=123.7|116.3|103.5,scale=58.4|57.1|57.4,layout=nhwc,dtype=u8",
@@ -151,7 +151,7 @@ def _numbers(key: str, text: str, value: Value, axis: int) -> Sequence[float]:
     channels = value.type.dims[axis] if axis < value.type.rank else 1
     if not np.all(np.isfinite(found)) or len(found) not in {1, channels}:
         raise Error(
-            Kind.USAGE,
+            Code.OPTION,
             f"{key} is one number, or one for each of the {channels} channels of input "
             f"{value.hint!r}, found {text!r}",
             instead=f"{key}=123.7|116.3|103.5",
@@ -163,7 +163,9 @@ def _dtype(text: str) -> DType:
     try:
         return dtypes.dtype_named(text)
     except (KeyError, ValueError) as error:
-        raise Error(Kind.USAGE, f"there is no element type {text!r}", instead="dtype=u8") from error
+        raise Error(
+            Code.OPTION, f"there is no element type {text!r}", instead="dtype=u8"
+        ) from error
 
 
 def preprocess_of(text: str) -> Preprocess:
@@ -186,7 +188,7 @@ def preprocess_of(text: str) -> Preprocess:
             options[last] += f"|{item}"
         else:
             raise Error(
-                Kind.USAGE, f"preprocessing of {item!r} has no value", instead=f"one of {known}"
+                Code.OPTION, f"preprocessing of {item!r} has no value", instead=f"one of {known}"
             )
     made = make_pass(Preprocess.name, options)
     assert isinstance(made, Preprocess), "declared above"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgec.ir import Error, Kind, QuantScheme
+from edgec.ir import Code, Error, QuantScheme, one_of
 from edgec.kernels import Dataset
 from edgec.passes.base import Pass, make_pass
 from edgec.passes.calibrate import Calibrate
@@ -199,9 +199,7 @@ def preset_named(text: str) -> Preset:
     name, _, inside = text.strip().removesuffix("}").partition("{")
     found = PRESETS.get(name)
     if found is None:
-        raise Error(
-            Kind.USAGE, f"there is no precision {name!r}", instead=f"one of {list(PRESETS)}"
-        )
+        raise Error(Code.NO_NAME, f"there is no precision {name!r}", instead=one_of(name, PRESETS))
     given = {
         key.strip(): value.strip()
         for key, _, value in (item.partition("=") for item in inside.split(",") if item.strip())
@@ -209,9 +207,9 @@ def preset_named(text: str) -> Preset:
     unknown = sorted(set(given) - set(found.options))
     if unknown:
         raise Error(
-            Kind.USAGE,
+            Code.OPTION,
             f"precision {name!r} has no option {unknown[0]!r}",
-            instead=f"one of {list(found.options)}" if found.options else "it takes none",
+            instead=one_of(unknown[0], found.options),
         )
     return replace(found, given=given)
 
@@ -235,7 +233,7 @@ def with_preset(
     """
     if preset.takes_scheme and scheme is None:
         raise Error(
-            Kind.UNSUPPORTED,
+            Code.PRECISION,
             f"target {target!r} has no integer arithmetic, which --precision {preset.name} needs",
             instead="--precision fp32, or a target with int8 (edgec targets)",
         )

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from edgec.ir import Array, Constant, Error, Graph, Kind, Op, Rewriter
+from edgec.ir import Array, Code, Constant, Error, Graph, Op, Rewriter
 from edgec.ir.ops import BatchNorm, Conv, MatMul
 from edgec.kernels import PerSample
 from edgec.passes.base import Pass
@@ -63,7 +63,7 @@ class Recover(Pass):
         context = current()
         if context.teacher is None:
             raise Error(
-                Kind.USAGE,
+                Code.MISSING_STEP,
                 "recover compares with the original model, and nothing was taken from this one yet",
                 instead="-p 'prune{macs=0.7,recover=false},recover'",
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Constant, Error, Graph, Kind, Rewriter
+from edgec.ir import Array, Code, Constant, Error, Graph, Rewriter
 from edgec.kernels import Executor
 from edgec.passes.base import Pass
 from edgec.passes.context import current
@@ -43,13 +43,13 @@ class Sparsify(Pass):
     def __post_init__(self) -> None:
         if bool(self.ratio) == bool(self.pattern) or not 0 <= self.ratio < 1:
             raise Error(
-                Kind.USAGE,
+                Code.OPTION,
                 f"{self} wants a share between 0 and 1, or a pattern",
                 instead="sparsify{ratio=0.5} or sparsify{pattern=2:4}",
             )
         if self.pattern and not 0 < self._pattern[0] < self._pattern[1]:
             raise Error(
-                Kind.USAGE, f"pattern {self.pattern!r} keeps no N of M", instead="pattern=2:4"
+                Code.OPTION, f"pattern {self.pattern!r} keeps no N of M", instead="pattern=2:4"
             )
 
     @property

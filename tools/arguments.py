@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from edgec.ir import Array, Dim, DimError, Error, Graph, Kind, parse_dim, print_graph
+from edgec.ir import Array, Code, Dim, DimError, Error, Graph, parse_dim, print_graph
 from edgec.lowering import load_samples, target_named
 from edgec.passes import Pass, Settings
 from edgec.tools import driver
@@ -176,14 +176,14 @@ def parse_shapes(texts: Sequence[str]) -> Mapping[str, Sequence[Dim]]:
     found: dict[str, Sequence[Dim]] = {}
     for text in texts:
         name, separator, dims = text.rpartition(":")
-        if not separator or not name:
-            raise Error(Kind.USAGE, f"cannot read the shape {text!r}", instead="name:1x3x224x224")
+        if not separator or not name or "," in dims:
+            raise Error(Code.INPUTS, f"cannot read the shape {text!r}", instead="name:1x3x224x224")
         try:
             parsed = [parse_dim(dim) for dim in dims.split("x")] if dims else []
         except DimError as error:
-            raise Error(Kind.USAGE, f"cannot read the shape {text!r}: {error}") from error
+            raise Error(Code.INPUTS, f"cannot read the shape {text!r}: {error}") from error
         if any(dim.strip().startswith("-") for dim in dims.split("x")):
-            raise Error(Kind.USAGE, f"the shape {text!r} has a negative dimension")
+            raise Error(Code.INPUTS, f"the shape {text!r} has a negative dimension")
         found[name] = parsed
     return found
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from edgec.ir import Error, Graph, Kind
+from edgec.ir import Code, Error, Graph
 from edgec.lowering import (
     Runner,
     Target,
@@ -160,7 +160,7 @@ def require_failure(verdict: Verdict) -> None:
     """Raises Error when the check passes, so that there is nothing to look for."""
     if verdict.ok:
         raise Error(
-            Kind.USAGE,
+            Code.NOTHING_TO_FIND,
             "the check passes on this model: there is nothing to shrink",
             instead="a check that ends with an exit code other than 0, or -p/-t that miscompile it",
         )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from edgec.ir import Error, Kind
+from edgec.ir import Code, Error, Kind, one_of
 from edgec.lowering import TARGETS
 from edgec.tools import plugins
 from edgec.tools.arguments import add_common
@@ -33,33 +33,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Error as error:
         return _report(error, as_json=as_json)
     except MemoryError:
-        return _report(Error(Kind.READ, OUT_OF_MEMORY), as_json=as_json)
+        return _report(Error(Code.MEMORY, OUT_OF_MEMORY), as_json=as_json)
     except BrokenPipeError:
         # The reader of our output went away (head, less): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _report(Error(Kind.READ, what), as_json=as_json)
+        return _report(Error(Code.NO_FILE, what), as_json=as_json)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
 
 
 def _run(given: Sequence[str]) -> int:
+    _check_command(given)
     parser = make_parser(given)
     try:
-        chosen = parser.parse_args(given)
+        chosen, unknown = parser.parse_known_args(given)
     except SystemExit as stop:  # argparse's way to say that --help was printed, or a usage error
         return int(stop.code or 0)
     if not hasattr(chosen, "run"):
         parser.print_help()
         return Kind.USAGE.exit_code
+    if unknown:
+        raise _unknown(parser, given[0], unknown[0])
     for path in chosen.load_plugin:
         plugins.load_file(Path(path))
     code: int = chosen.run(chosen)
     sys.stdout.flush()
     return code
+
+
+def _unknown(parser: argparse.ArgumentParser, command: str, text: str) -> Error:
+    """The error of an argument that a command does not take."""
+    subs = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    sub = subs.choices[command]
+    options = [option for action in sub._actions for option in action.option_strings]
+    instead = one_of(text, options, f"{sub.prog} --help")
+    return Error(Code.ARGUMENTS, f"{sub.prog} takes no {text!r}", instead=instead)
+
+
+def _check_command(given: Sequence[str]) -> None:
+    known = [command.NAME for command in COMMANDS]
+    if given and given[0] not in known and not given[0].startswith("-"):
+        instead = one_of(given[0], known, "edgec --help lists them all")
+        raise Error(Code.ARGUMENTS, f"there is no command {given[0]!r}", instead=instead)
 
 
 def _spelled_out(arguments: Sequence[str] | None) -> list[str]:
@@ -90,11 +109,11 @@ def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
         usage="%(prog)s COMMAND …  |  %(prog)s IN.onnx OUT",
         description="Compile a trained network for small hardware, and prove the result. "
         "IN OUT alone compiles for the target that OUT's suffix names.",
-        epilog="edgec COMMAND --help shows each command's options and examples. What error[E003] "
-        "and others mean: docs/errors/.",
+        epilog="edgec COMMAND --help shows each command's options and examples. edgec explain E301 "
+        "says what error[E301] means, and what to do.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
-    commands = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser, prog=parser.prog)
     for command in COMMANDS:
         sub = commands.add_parser(
             command.NAME,
@@ -107,17 +126,34 @@ def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
         command.add_arguments(sub)
         if given[:1] == [command.NAME] and hasattr(command, "configure"):
             command.configure(sub, given)
+        sub.usage = _in_short(sub)
         sub.set_defaults(run=command.run, json=False, load_plugin=[])
     return parser
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse exits with 2 on a usage error, which is our code for it too."""
+    """argparse whose errors are ours."""
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        print(f"usage: {message}", file=sys.stderr)
-        sys.exit(Kind.USAGE.exit_code)
+        raise Error(Code.ARGUMENTS, message, instead=f"{self.prog} --help")
+
+
+def _in_short(parser: argparse.ArgumentParser) -> str:
+    """What must be given, on one line; the options stand below."""
+    own = [action for action in parser._actions if action.dest != "help"]
+    options = [
+        f"{action.option_strings[0]} {_shown(action)}"
+        for action in own
+        if action.required and action.option_strings
+    ]
+    places = [_shown(action) for action in own if not action.option_strings]
+    return " ".join([parser.prog, *places, *options, "[options]"])
+
+
+def _shown(action: argparse.Action) -> str:
+    choices = "|".join(map(str, action.choices or ()))
+    name = str(action.metavar or choices or action.dest.upper())
+    return {"?": f"[{name}]", "*": f"[{name} …]", "+": f"{name} …"}.get(str(action.nargs), name)
 
 
 def _report(error: Error, *, as_json: bool) -> int:
@@ -127,13 +163,13 @@ def _report(error: Error, *, as_json: bool) -> int:
         ]
         content = {
             "error": error.kind.value,
-            "code": error.kind.code,
+            "code": str(error.code),
             "message": error.message,
             "findings": findings,
             "instead": error.instead,
         }
         print(json.dumps(content, indent=2))
-    print(f"error[{error.kind.code}]: {error}", file=sys.stderr)
+    print(f"error[{error.code}]: {error}", file=sys.stderr)
     return error.exit_code
 
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import Error, Kind, write_atomically
+from edgec.ir import Code, Error, one_of, write_atomically
 from edgec.tools import provenance
 
 PATHS = ("model", "output", "data", "calibration", "save_ir")
@@ -64,7 +64,13 @@ def apply(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
         values.pop(dest, None)
     for dest, value in values.items():
         if dest not in actions:
-            raise _refused(path, dest, f"no option of this command; one of {sorted(actions)}")
+            known = [name.replace("_", "-") for name in actions]
+            key = dest.replace("_", "-")
+            raise Error(
+                Code.CONFIG,
+                f"{path}: there is no option {key!r}",
+                instead=one_of(key, known, "edgec compile --help lists them all"),
+            )
         values[dest] = _checked(path, actions[dest], value)
         _relax(actions[dest])
     for group in parser._mutually_exclusive_groups:
@@ -80,9 +86,9 @@ def read(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise Error(Kind.READ, f"cannot read {path}: {error.strerror}") from error
+        raise Error(Code.NO_FILE, f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Error(Kind.READ, f"{path} is no TOML: {error}") from error
+        raise Error(Code.TOML, f"{path} is no TOML: {error}") from error
     values = {key.replace("-", "_"): value for key, value in content.items()}
     for dest in PATHS:
         if isinstance(values.get(dest), str) and values[dest] not in NO_PATHS:
@@ -140,7 +146,7 @@ def _of_artifact(path: Path) -> dict[str, Any]:
     said = provenance.of_artifact(path)
     if not said:
         raise Error(
-            Kind.USAGE, f"{path} does not say how it was made", instead="a .toml file, or an "
+            Code.CONFIG, f"{path} does not say how it was made", instead="a .toml file, or an "
             "artifact that edgec compile wrote"
         )  # fmt: skip
     values: dict[str, Any] = {key: said[key] for key in FROM_ARTIFACT if key in said}
@@ -200,7 +206,7 @@ def _relax(action: argparse.Action) -> None:
 
 
 def _refused(path: Path, dest: str, wanted: str) -> Error:
-    return Error(Kind.USAGE, f"{path}: {dest.replace('_', '-')} wants {wanted}")
+    return Error(Code.CONFIG, f"{path}: {dest.replace('_', '-')} wants {wanted}")
 
 
 # -- writing ---------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from edgec.ir import Array, Error, Graph, Kind, Value, dtypes
+from edgec.ir import Array, Code, Dim, Error, Graph, Value, dtypes
 from edgec.kernels import Dataset, Sample, Streamed, dataset_of, random_dataset
 from edgec.lowering import read_npz
 from edgec.tools.images import ImageInput, pictures_in, read_picture
@@ -44,7 +44,7 @@ def data_of(source: Source, graph: Graph, images: ImageInput | None = None) -> D
 def _folder(folder: Path, graph: Graph, images: ImageInput) -> Dataset:
     pictures = pictures_in(folder)
     if not pictures:
-        raise Error(Kind.CALIBRATION, f"there are no pictures in {folder}")
+        raise Error(Code.PICTURES, f"there are no pictures in {folder}")
     value = _only_input(graph, folder)
     fitted = _stated(images, folder).fitted(value.type)
     return Streamed(
@@ -66,7 +66,7 @@ def _arrays(path: Path, graph: Graph, images: ImageInput) -> Dataset:
     height, width = pixels.shape[1:3]
     if fitted.size and fitted.size != (height, width):
         raise Error(
-            Kind.CALIBRATION,
+            Code.PICTURES,
             f"the pictures in {path} are {height}×{width}, the model wants "
             f"{fitted.size[0]}×{fitted.size[1]}",
         )
@@ -84,7 +84,7 @@ def _taken_apart(arrays: dict[str, Array], path: Path, graph: Graph) -> Dataset:
     missing = [name for name in graph.input_names if name not in arrays]
     if missing:
         raise Error(
-            Kind.CALIBRATION,
+            Code.DATA_NAMES,
             f"{path} has no array for {missing}",
             instead=f"arrays named {list(graph.input_names)}; found {sorted(arrays)}",
         )
@@ -92,7 +92,7 @@ def _taken_apart(arrays: dict[str, Array], path: Path, graph: Graph) -> Dataset:
     counts = {one.count for one in series.values()} - {1} or {1}
     if len(counts) != 1:
         raise Error(
-            Kind.CALIBRATION, f"the arrays of {path} have different numbers of samples: {counts}"
+            Code.DATA_TYPES, f"the arrays of {path} have different numbers of samples: {counts}"
         )
     [count] = counts
     return Streamed(
@@ -102,14 +102,22 @@ def _taken_apart(arrays: dict[str, Array], path: Path, graph: Graph) -> Dataset:
     )
 
 
+def _fits(shape: tuple[int, ...], dims: Sequence[Dim]) -> bool:
+    """True when the entries of an array are as an input's, the first dim being the samples."""
+    if not dims:
+        return len(shape) <= 1
+    known = [isinstance(dim, int) and dim != size for dim, size in zip(dims, shape, strict=False)]
+    return len(shape) == len(dims) and not any(known[1:])
+
+
 class _Series:
     """The samples of one input, in one array."""
 
     def __init__(self, value: Value, array: Array, path: Path) -> None:
         rank = value.type.rank
-        if array.dtype != value.type.dtype.numpy or array.ndim not in {rank, rank or 1}:
+        if array.dtype != value.type.dtype.numpy or not _fits(array.shape, value.type.dims):
             raise Error(
-                Kind.CALIBRATION,
+                Code.DATA_TYPES,
                 f"the array {value.hint!r} in {path} is {array.dtype}{list(array.shape)}, the "
                 f"model wants {value.type}",
             )
@@ -150,7 +158,7 @@ def _typed(numbers: Array, value: Value) -> Array:
 def _only_input(graph: Graph, path: Path) -> Value:
     if len(graph.inputs) != 1:
         raise Error(
-            Kind.CALIBRATION,
+            Code.PICTURES,
             f"{path} holds pictures, the model has {len(graph.inputs)} inputs",
             instead=f"an .npz with arrays named {list(graph.input_names)}",
         )
@@ -160,7 +168,7 @@ def _only_input(graph: Graph, path: Path) -> Value:
 def _stated(images: ImageInput, path: Path) -> ImageInput:
     if not images.is_stated:
         raise Error(
-            Kind.CALIBRATION,
+            Code.PICTURES,
             f"{path} holds pixels, and nothing says how the model wants them scaled",
             instead="--mean and --std (and --divide 255), or the table [input] in a TOML file "
             "beside the model",

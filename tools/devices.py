@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import DeviceProfile, Error, Kind, register_device_source
+from edgec.ir import Code, DeviceProfile, Error, register_device_source
 
 FOLDER = Path(__file__).resolve().parent / "data" / "devices"
 SUFFIX = ".toml"
@@ -37,14 +37,14 @@ def load_device(text: str) -> DeviceProfile:
         path = FOLDER / (text + SUFFIX)
         if text not in device_names():
             raise Error(
-                Kind.USAGE,
+                Code.NO_NAME,
                 f"there is no device {text!r}",
                 instead=f"one of {', '.join(device_names())}, or a {SUFFIX} file of your own",
             )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Error(Kind.READ, f"{text} is no TOML: {error}") from error
+        raise Error(Code.TOML, f"{text} is no TOML: {error}") from error
     return _profile(path.stem, content)
 
 
@@ -72,16 +72,16 @@ def _profile(name: str, content: Mapping[str, Any]) -> DeviceProfile:
         )
     except KeyError as error:
         raise Error(
-            Kind.READ, f"device {name} says no {error}", instead="[macs] and memory.rate are needed"
+            Code.TOML, f"device {name} says no {error}", instead="[macs] and memory.rate are needed"
         ) from error
     except ValueError as error:
-        raise Error(Kind.READ, f"device {name}: {error}") from error
+        raise Error(Code.TOML, f"device {name}: {error}") from error
 
 
 def _refuse(name: str, what: str, wrong: set[str], known: set[str]) -> None:
     if wrong:
         raise Error(
-            Kind.READ,
+            Code.TOML,
             f"device {name} has unknown {what}: {', '.join(sorted(wrong))}",
             instead=f"one of {', '.join(sorted(known))}",
         )

@@ -17,6 +17,7 @@ from typing import Any
 
 from edgec.ir import (
     Array,
+    Code,
     Dim,
     Error,
     Finding,
@@ -153,7 +154,9 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     elif path.suffix == ".onnx":
         write_onnx(graph, path)
     else:
-        raise Error(Kind.USAGE, f"cannot tell a format from {path.name!r}", instead=".onnx or .eir")
+        raise Error(
+            Code.SUFFIX, f"cannot tell a format from {path.name!r}", instead=".onnx or .eir"
+        )
 
 
 def optimize(

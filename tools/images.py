@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.ir import Array, Error, Kind, TensorType, dtypes
+from edgec.ir import Array, Code, Error, Kind, TensorType, dtypes
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
@@ -56,7 +56,7 @@ class ImageInput:
             if not holds
         ]
         if wrong:
-            raise Error(Kind.USAGE, f"preprocessing of images: {'; '.join(wrong)}, found {self}")
+            raise Error(Code.OPTION, f"preprocessing of images: {'; '.join(wrong)}, found {self}")
 
     @property
     def depth(self) -> int:
@@ -79,7 +79,7 @@ class ImageInput:
         """With the size that the model fixes. Raises Error when the model takes no such images."""
         if type.rank != 4 or not (type.dtype.is_float or type.dtype is dtypes.u8):
             raise Error(
-                Kind.CALIBRATION,
+                Code.PICTURES,
                 f"images are calibration data for an input f32[N,C,H,W], the model wants {type}",
                 instead="an .npz whose arrays carry the model's input names",
             )
@@ -87,7 +87,7 @@ class ImageInput:
         depth = type.dims[1] if self.layout == "nchw" else type.dims[3]
         if isinstance(depth, int) and depth != self.depth:
             raise Error(
-                Kind.CALIBRATION,
+                Code.PICTURES,
                 f"images with channels {self.channels!r} in layout {self.layout} do not fit {type}",
                 instead="--channels gray|rgb|bgr, or layout in the model's TOML file",
             )
@@ -101,7 +101,7 @@ class ImageInput:
             pixels = pixels[:, :, None]
         if pixels.shape[2] != self.depth:
             raise Error(
-                Kind.CALIBRATION,
+                Code.PICTURES,
                 f"a picture has {pixels.shape[2]} channels, channels={self.channels!r} wants "
                 f"{self.depth}",
                 instead="--channels gray|rgb|bgr",
@@ -133,7 +133,7 @@ def input_beside(model: Path | None, chosen: Mapping[str, Any]) -> ImageInput:
     known = {field.name: field for field in fields(ImageInput)}
     unknown = sorted(set(table) - set(known))
     if unknown:
-        raise Error(Kind.USAGE, f"{path} has [input] {unknown}", instead=f"one of {sorted(known)}")
+        raise Error(Code.CONFIG, f"{path} has [input] {unknown}", instead=f"one of {sorted(known)}")
     return ImageInput(**{name: _typed(name, value, path) for name, value in table.items()})
 
 
@@ -141,9 +141,9 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8")).get("input", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Error(Kind.READ, f"cannot read {path}: {error}") from error
+        raise Error(Code.TOML, f"cannot read {path}: {error}") from error
     if not isinstance(found, dict):
-        raise Error(Kind.READ, f"input is no table in {path}", instead="[input] and lines below it")
+        raise Error(Code.TOML, f"input is no table in {path}", instead="[input] and lines below it")
     return dict(found)
 
 
@@ -157,7 +157,7 @@ def _typed(name: str, value: Any, path: Path) -> Any:
             return tuple(map(kind, value if isinstance(value, Sequence) else (value,)))
         return float(value)
     except (TypeError, ValueError) as error:
-        raise Error(Kind.USAGE, f"cannot read {name} = {value!r} in {path}") from error
+        raise Error(Code.CONFIG, f"cannot read {name} = {value!r} in {path}") from error
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -182,7 +182,7 @@ def read_picture(path: Path, wanted: ImageInput) -> Array:
         with Image.open(path) as file:
             picture = ImageOps.exif_transpose(file).convert(mode)
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
-        raise Error(Kind.READ, f"cannot read the picture {path}: {error}") from error
+        raise Error(Code.CORRUPT, f"cannot read the picture {path}: {error}") from error
     if wanted.size:
         height, width = wanted.size
         if wanted.fit == "crop":

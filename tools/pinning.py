@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from edgec.ir import Dim, Error, Graph, Kind, parse_dim, substitute, symbol, symbols
+from edgec.ir import Code, Dim, Error, Graph, parse_dim, substitute, symbol, symbols
 
 
 def pinned(graph: Graph, shapes: Mapping[str, Sequence[Dim | str]]) -> Graph:
@@ -16,7 +16,7 @@ def pinned(graph: Graph, shapes: Mapping[str, Sequence[Dim | str]]) -> Graph:
     unknown = sorted(set(shapes) - set(graph.input_names))
     if unknown:
         raise Error(
-            Kind.USAGE, f"the graph has no input {', '.join(map(repr, unknown))}",
+            Code.INPUTS, f"the graph has no input {', '.join(map(repr, unknown))}",
             instead=f"one of {', '.join(map(repr, graph.input_names))}",
         )  # fmt: skip
     bindings: dict[str, Dim] = {}
@@ -27,7 +27,7 @@ def pinned(graph: Graph, shapes: Mapping[str, Sequence[Dim | str]]) -> Graph:
         if not _bind(value.type.dims, wanted, bindings):
             shown = "x".join(map(str, wanted))
             raise Error(
-                Kind.USAGE, f"input {value.hint!r} is {value.type}: {shown} does not fit",
+                Code.INPUTS, f"input {value.hint!r} is {value.type}: {shown} does not fit",
                 instead="give the shape when the .onnx is read",
             )  # fmt: skip
     return graph.clone(bindings) if bindings else graph

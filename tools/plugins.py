@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from edgec.ir import Error, Kind, op_classes
+from edgec.ir import Code, Error, op_classes
 from edgec.lowering import TARGETS, Target, register
 from edgec.passes import pass_classes
 
@@ -71,7 +71,7 @@ def load_file(path: Path) -> None:
     """
     plugin = _loaded(path.stem, str(path), lambda: _import_file(path))
     if plugin.error:
-        raise Error(Kind.USAGE, f"cannot load the plugin {path}: {plugin.error}")
+        raise Error(Code.PLUGIN, f"cannot load the plugin {path}: {plugin.error}")
 
 
 def origin_of(kind: str, name: str) -> str:
@@ -148,7 +148,11 @@ def _import_file(path: Path) -> ModuleType:
         raise FileNotFoundError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]  # else a later import of that name would find half a module
+        raise
     return module
 
 

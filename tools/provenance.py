@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 from xml.etree import ElementTree
 
-from edgec.ir import Error, Graph, Kind
+from edgec.ir import Code, Error, Graph
 from edgec.lowering.onnx import read_onnx
 from edgec.lowering.tflite import said_of
 
@@ -95,7 +95,7 @@ def of_artifact(path: Path) -> dict[str, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Error(Kind.READ, f"cannot read {path}: {error.strerror}") from error
+        raise Error(Code.NO_FILE, f"cannot read {path}: {error.strerror}") from error
     if path.suffix == ".xml":
         return of_metadata(_of_openvino(content))
     return of_metadata(said_of(content))

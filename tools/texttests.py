@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgec.ir import Array, Error, Graph, Kind, parse_graph, print_graph
+from edgec.ir import Array, Code, Error, Graph, parse_graph, print_graph
 from edgec.kernels import EXACT, Executor, compare, seeded_inputs
 from edgec.passes import Exact, PassManager, PassReport, Settings, parse_pipeline
 
@@ -59,7 +59,7 @@ class Case:
         found = _COMMAND.match(self.headers.get("run", ""))
         if found is None:
             raise Error(
-                Kind.USAGE,
+                Code.ARGUMENTS,
                 f"case {self.index} of {self.path} has no command that reads",
                 instead="# run: -p PASSES",
             )
@@ -99,7 +99,7 @@ def find_files(places: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for place in places:
         if not place.exists():
-            raise Error(Kind.READ, f"there is no {place}")
+            raise Error(Code.NO_FILE, f"there is no {place}")
         files = sorted(place.rglob(f"*{SUFFIX}")) if place.is_dir() else [place]
         found.update((file, None) for file in files if is_text_test(file))
     return list(found)

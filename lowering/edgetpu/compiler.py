@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgec.ir import Error, Finding, Kind, dtypes
+from edgec.ir import Code, Error, Finding, dtypes
 from edgec.lowering.edgetpu.ops import MISSING
 from edgec.lowering.edgetpu.partition import Partition
 from edgec.lowering.survey import layer_of
@@ -66,11 +66,11 @@ def compile_file(path: Path, main: Subgraph, compiler: str) -> CompilerLog:
             command, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Error(Kind.LOWERING, f"{PROGRAM} does not run: {error}") from error
+        raise Error(Code.REFUSED, f"{PROGRAM} does not run: {error}") from error
     said = f"{done.stdout}\n{done.stderr}"
     if done.returncode or "Compilation failed" in said or "Internal compiler error" in said:
         raise Error(
-            Kind.LOWERING, f"{PROGRAM} refuses {path.name}", explained(said, main),
+            Code.REFUSED, f"{PROGRAM} refuses {path.name}", explained(said, main),
             instead="edgec check -t edgetpu says which layers map and which do not",
         )  # fmt: skip
     log = path.with_name(f"{path.stem}_edgetpu.log")

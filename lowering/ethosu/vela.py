@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
-from edgec.ir import Error, Finding, Kind
+from edgec.ir import Code, Error, Finding, Kind
 
 PATIENCE = 300  # seconds
 CONFIG = "Arm/vela.ini"  # the configurations that Vela comes with
@@ -54,7 +54,7 @@ class System:
     def __post_init__(self) -> None:
         if self.accelerator not in ACCELERATORS:
             raise Error(
-                Kind.USAGE, f"there is no Ethos-U configuration {self.accelerator!r}",
+                Code.OPTION, f"there is no Ethos-U configuration {self.accelerator!r}",
                 instead=f"one of {', '.join(ACCELERATORS)}",
             )  # fmt: skip
         system, memory = DEFAULTS[self.accelerator.rpartition("-")[0]]
@@ -135,13 +135,13 @@ def compile_with_vela(path: Path, folder: Path, system: System) -> Vela:
             command, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise Error(Kind.LOWERING, f"Vela takes more than {PATIENCE} s on {path.name}") from error
+        raise Error(Code.REFUSED, f"Vela takes more than {PATIENCE} s on {path.name}") from error
     said = f"{done.stdout}\n{done.stderr}"
     artifact = folder / f"{path.stem}_vela.tflite"
     if done.returncode or not artifact.exists():
         lines = [line.strip() for line in said.splitlines() if "error" in line.lower()]
         findings = [Finding(line) for line in lines[-3:]] or [Finding(said.strip()[-300:])]
-        raise Error(Kind.LOWERING, f"Vela refuses {path.name}", findings)
+        raise Error(Code.REFUSED, f"Vela refuses {path.name}", findings)
     return Vela(
         artifact,
         tuple(_layers(folder / f"{path.stem}_per-layer.csv")),

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 import onnx
 
-from edgec.ir import Constant, Graph, Op, Refusal, Rewriter, TensorType, Value, known_ints
+from edgec.ir import Code, Constant, Graph, Op, Refusal, Rewriter, TensorType, Value, known_ints
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 OpT = TypeVar("OpT", bound=Op)
@@ -23,10 +23,24 @@ ReadRule: TypeAlias = "Callable[[Node], Read | None]"
 class Unsupported(Exception):
     """A node that cannot be read. The message says why; ``instead`` says what to do."""
 
+    code = Code.OPERATOR
+
     def __init__(self, why: str, instead: str = "") -> None:
         super().__init__(why)
         self.why = why
         self.instead = instead
+
+
+class WeightsAway(Unsupported):
+    """A node whose external data are missing, too short, or outside the model's folder."""
+
+    code = Code.WEIGHTS
+
+
+class AtRunTime(Unsupported):
+    """A node that wants a number now which is only computed when the model runs."""
+
+    code = Code.RUN_TIME_DIMS
 
 
 class Host(Protocol):
@@ -127,12 +141,12 @@ class Node:
         """The elements of an input that must be known at compile time, such as axes.
 
         Raises:
-            Unsupported: the input is computed at run time.
+            AtRunTime: the input is computed at run time.
         """
         found = known_ints(self.input(index))
         if found is None:
             name = self.proto.input[index]
-            raise Unsupported(
+            raise AtRunTime(
                 f"{what} ({name!r}) is computed at run time",
                 f"give its value when loading: constants={{{name!r}: …}}",
             )

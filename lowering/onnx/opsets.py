@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import onnx
 import onnx.defs
 
-from edgec.ir import Error, Kind
+from edgec.ir import Code, Error
 from edgec.lowering.onnx.node import STANDARD_DOMAINS
 
 MIN_OPSET = 6
@@ -23,7 +23,7 @@ def standard_opset(model: onnx.ModelProto) -> int:
     versions = [e.version for e in model.opset_import if e.domain in STANDARD_DOMAINS]
     newest = onnx.defs.onnx_opset_version()
     if not versions and not model.opset_import:
-        raise Error(Kind.READ, "the model imports no operator set")
+        raise Error(Code.NO_MODEL, "the model imports no operator set")
     if not versions:
         return int(newest)  # every node is of another domain, and refused with its name
     version = int(max(versions))
@@ -32,7 +32,7 @@ def standard_opset(model: onnx.ModelProto) -> int:
     if 0 < version < MIN_OPSET and all(_unchanged(node, version) for node in _nodes(model.graph)):
         return MIN_OPSET
     raise Error(
-        Kind.UNSUPPORTED,
+        Code.OPSET,
         f"the model uses operator set {version}; {MIN_OPSET} to {newest} can be read",
         instead="onnx.version_converter.convert_version, or export again",
     )

@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from edgec.ir import (
     ANY,
+    Code,
     Constant,
     Dim,
     Error,
@@ -29,6 +30,7 @@ from edgec.ir import (
     TensorType,
     Value,
     collector_paused,
+    counted,
     parse_dim,
     symbol,
     symbols,
@@ -39,6 +41,7 @@ from edgec.lowering.onnx.mapped import parse_mapped
 from edgec.lowering.onnx.node import (
     READERS,
     STANDARD_DOMAINS,
+    AtRunTime,
     Node,
     Undecided,
     Unsupported,
@@ -47,6 +50,7 @@ from edgec.lowering.onnx.node import (
 from edgec.lowering.onnx.opsets import standard_opset
 from edgec.lowering.onnx.tensors import dtype_from_onnx, read_sparse_tensor, read_tensor
 
+GIT_LFS = b"version https://git-lfs"
 MAX_NESTING = 40  # subgraphs in subgraphs, and functions in functions
 MAX_RANK = 64
 MAX_REGIONS = 10_000  # a loop's body is read again for every dim that it changes
@@ -106,12 +110,15 @@ def _load(
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise Error(Kind.READ, f"cannot read {path}: {error.strerror}") from error
+            raise Error(Code.NO_FILE, f"cannot read {path}: {error.strerror}") from error
     try:
         model.ParseFromString(data)
     except DecodeError as error:
+        is_pointer = data.startswith(GIT_LFS)
         raise Error(
-            Kind.READ, f"{name} is not an ONNX model, or is truncated or corrupt ({error})"
+            Kind.READ,
+            f"{name} is not an ONNX model, or is truncated or corrupt ({error})",
+            instead="git lfs pull" if is_pointer else "",
         ) from error
     if not model.HasField("graph"):
         raise Error(Kind.READ, f"{name} holds no graph: it is not an ONNX model, or is empty")
@@ -141,12 +148,12 @@ class _ModelReader:
     def read(self) -> Graph:
         findings = list(self._unreadable(self.model.graph))
         if findings:
-            raise Error(Kind.UNSUPPORTED, f"{len(findings)} nodes cannot be read", findings)
+            raise Error(Code.OPERATOR, f"{counted(len(findings), 'node')} cannot be read", findings)
         graph = self._decided()
         unknown = sorted(set(self.input_shapes) - set(graph.input_names) - set(self.fixed))
         if unknown:
             raise Error(
-                Kind.USAGE,
+                Code.INPUTS,
                 f"the model has no input {', '.join(map(repr, unknown))}",
                 instead=f"one of {', '.join(map(repr, graph.input_names))}",
             )
@@ -171,7 +178,7 @@ class _ModelReader:
             return found.popitem()[1]
         if failures and not found:
             raise failures[0]
-        raise Error(Kind.UNSUPPORTED, open_point.why, instead=open_point.instead)
+        raise Error(Code.RUN_TIME_DIMS, open_point.why, instead=open_point.instead)
 
     def _whole(self) -> Graph:
         graph = Graph(self.model.graph.name or "graph")
@@ -180,11 +187,11 @@ class _ModelReader:
         try:
             self._fill(graph, self.model.graph)
         except Unsupported as error:
-            raise Error(Kind.UNSUPPORTED, error.why, instead=error.instead) from error
+            raise Error(error.code, error.why, instead=error.instead) from error
         except RecursionError as error:
-            raise Error(Kind.READ, "subgraphs are nested too deeply") from error
+            raise Error(Code.NO_MODEL, "subgraphs are nested too deeply") from error
         except (ValueError, KeyError) as error:  # dims or element types that cannot be
-            raise Error(Kind.READ, f"the model cannot be read: {error}") from error
+            raise Error(Code.NO_MODEL, f"the model cannot be read: {error}") from error
         return graph
 
     # -- before any work --------------------------------------------------------------------------
@@ -205,13 +212,18 @@ class _ModelReader:
     def _unreadable_node(self, node: onnx.NodeProto) -> Iterable[Finding]:
         rule = READERS.get(qualified_name(node))
         if rule is None and node.domain not in STANDARD_DOMAINS:
-            yield Finding(f"domain {node.domain!r} is not supported", _where(node, self.opset))
+            yield Finding(
+                f"{node.op_type} is of domain {node.domain!r}, which is not supported",
+                _where(node, self.opset),
+                "a plugin that reads it: edgec new op NAME",
+            )
             return
         if isinstance(rule, Refusal):
             yield Finding(rule.why, _where(node, self.opset), rule.instead)
         elif rule is None and not function_body(node, self.opset, None):
             yield Finding(
-                "there is no such operator, or edgec does not read it", _where(node, self.opset)
+                f"there is no operator {node.op_type}, or edgec does not read it",
+                _where(node, self.opset),
             )
 
     # -- graphs -----------------------------------------------------------------------------------
@@ -279,7 +291,7 @@ class _ModelReader:
             given = self.input_shapes[info.name]
             return TensorType(dtype, tuple(_given_dim(d) for d in given))
         if not tensor.HasField("shape"):
-            raise Unsupported(
+            raise AtRunTime(
                 f"input {info.name!r} has no shape", f"--input-shape {info.name}:1x3x224x224"
             )
         if len(tensor.shape.dim) > MAX_RANK:
@@ -314,8 +326,8 @@ class _ModelReader:
             finding = Finding(
                 str(error) or type(error).__name__, _where(proto, self.opset), instead
             )
-            kind = Kind.UNSUPPORTED if isinstance(error, Unsupported) else Kind.READ
-            raise Error(kind, "a node cannot be read", [finding]) from error
+            code = error.code if isinstance(error, Unsupported) else Code.NO_MODEL
+            raise Error(code, "a node cannot be read", [finding]) from error
 
     def _dispatch(self, node: Node, rewriter: Rewriter) -> None:
         rule = READERS.get(node.op_type)
@@ -385,14 +397,14 @@ class _ModelReader:
             if name in scope:
                 return scope[name]
         finding = Finding(f"reads {name!r}, which nothing defines before it", _where(node, 0))
-        raise Error(Kind.READ, "the model is not in order, or incomplete", [finding])
+        raise Error(Code.NO_MODEL, "the model is not in order, or incomplete", [finding])
 
     def _output(self, name: str) -> Value:
         for scope in reversed(self.scopes):
             value = scope.get(name)
             if value is not None:
                 return value
-        raise Error(Kind.READ, f"output {name!r} is not computed by any node")
+        raise Error(Code.NO_MODEL, f"output {name!r} is not computed by any node")
 
 
 def _metadata(model: onnx.ModelProto) -> Iterator[tuple[str, str]]:
@@ -422,7 +434,7 @@ def _guard(build: Callable[[], onnx.ModelProto], what: str) -> onnx.ModelProto:
     try:
         return build()
     except (RuntimeError, ValueError, TypeError, KeyError, onnx.checker.ValidationError) as error:
-        raise Error(Kind.READ, f"{what} cannot be expanded: {error}") from error
+        raise Error(Code.NO_MODEL, f"{what} cannot be expanded: {error}") from error
 
 
 def _name(proto: onnx.NodeProto) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from edgec.ir import Value
 from edgec.ir.ops import Gru, Lstm, Rnn, Transpose
 from edgec.ir.ops.recurrent import Recurrent
-from edgec.lowering.onnx.node import READERS, Node, Read, Unsupported
+from edgec.lowering.onnx.node import READERS, AtRunTime, Node, Read
 from edgec.lowering.onnx.typed import first_opset
 from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Writer
 
@@ -63,7 +63,7 @@ def _time_first(node: Node, value: Value | None) -> Value | None:
 def _attributes(node: Node) -> dict[str, Any]:
     hidden = node.int("hidden_size") if node.has("hidden_size") else node.input(2).type.dims[-1]
     if not isinstance(hidden, int):
-        raise Unsupported(f"the hidden size is computed at run time: r is {node.input(2).type}")
+        raise AtRunTime(f"the hidden size is computed at run time: r is {node.input(2).type}")
     return {
         "hidden": hidden,
         "direction": node.string("direction", "forward"),

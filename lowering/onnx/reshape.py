@@ -9,7 +9,7 @@ import numpy as np
 from edgec.ir import Dim, DimExpr, Ints, TensorType, Value, contents
 from edgec.ir.ops import Concat, DimsOf, Equal, Reshape, Where, expressible
 from edgec.ir.ops.common import normalized_axes, product, require_dim
-from edgec.lowering.onnx.node import READERS, Node, Unsupported
+from edgec.lowering.onnx.node import READERS, AtRunTime, Node, Unsupported
 from edgec.lowering.onnx.typed import first_opset
 from edgec.lowering.onnx.writer import FIRST_OPSETS, WRITERS, Operand, Writer
 
@@ -90,7 +90,7 @@ def read_squeeze(node: Node) -> Value:
     if axes is None:
         axes = tuple(range(x.type.rank))
         if x.type.static_dims is None:
-            raise Unsupported(
+            raise AtRunTime(
                 f"which dims of {x.type} are 1 is computed at run time", "give the input shapes"
             )
         axes = tuple(axis for axis in axes if x.type.dims[axis] == 1)

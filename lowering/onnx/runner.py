@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 
-from edgec.ir import Array, Error, Kind, dtypes
+from edgec.ir import Array, Code, Error, dtypes
 from edgec.lowering.target import Runtime
 
 RUNTIME = Runtime("onnxruntime", "onnxruntime")
@@ -46,7 +46,7 @@ class OnnxRunner:
         try:
             found = self.session.run(list(self.output_names), feed)
         except _failures() as error:
-            raise Error(Kind.MISMATCH, f"onnxruntime fails on these inputs: {error}") from error
+            raise Error(Code.RUN_FAILED, f"onnxruntime fails on these inputs: {error}") from error
         typed = [
             array if dtype is None else array.view(dtype.numpy)
             for array, dtype in zip(found, self._dtypes, strict=True)
@@ -75,7 +75,7 @@ def session(model: Path | onnx.ModelProto, threads: int, *, optimize: bool = Tru
     try:
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except _failures() as error:
-        raise Error(Kind.LOWERING, f"onnxruntime refuses the model: {error}") from error
+        raise Error(Code.REFUSED, f"onnxruntime refuses the model: {error}") from error
 
 
 def with_all_outputs(model: Path | onnx.ModelProto) -> onnx.ModelProto:

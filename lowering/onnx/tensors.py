@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto
 
 from edgec.ir import Array, DType, dtypes
-from edgec.lowering.onnx.node import Unsupported
+from edgec.lowering.onnx.node import Unsupported, WeightsAway
 
 MAX_DENSE = 1 << 32  # bytes of a sparse tensor made dense
 MAX_BYTES = 1 << 36  # of one tensor: 64 GiB; anything above is a corrupt header
@@ -172,16 +172,16 @@ def _external(proto: onnx.TensorProto, folder: Path | None, dtype: DType, count:
     info = {entry.key: entry.value for entry in proto.external_data}
     location = info.get("location", "")
     if folder is None:
-        raise Unsupported(f"tensor {proto.name!r} is in {location!r}, but the model has no folder")
+        raise WeightsAway(f"tensor {proto.name!r} is in {location!r}, but the model has no folder")
     path = inside(folder, location)
     try:
         offset = int(info.get("offset", "0"))
         length = int(info["length"]) if "length" in info else packed_size(dtype, count)
         size = path.stat().st_size
     except (ValueError, OSError) as error:
-        raise Unsupported(f"external data of {proto.name!r} in {location!r}: {error}") from error
+        raise WeightsAway(f"external data of {proto.name!r} in {location!r}: {error}") from error
     if offset < 0 or length < 0 or offset + length > size:
-        raise Unsupported(
+        raise WeightsAway(
             f"external data of {proto.name!r} is bytes {offset}…{offset + length} of {location!r}, "
             f"which has {size}"
         )
@@ -208,17 +208,17 @@ def inside(folder: Path, location: str) -> Path:
     """The file at ``location`` below ``folder``.
 
     Raises:
-        Unsupported: it is absolute, leaves the folder (``..`` or a link), or is no regular file.
+        WeightsAway: it is absolute, leaves the folder (``..`` or a link), or is no regular file.
     """
     refused = f"external data {location!r} lies outside the model's folder"
     if not location or "\x00" in location or "\\" in location or os.path.isabs(location):
-        raise Unsupported(refused)
+        raise WeightsAway(refused)
     if location[1:2] == ":" or ".." in Path(location).parts:
-        raise Unsupported(refused)
+        raise WeightsAway(refused)
     root = folder.resolve()
     path = (root / location).resolve()
     if not path.is_relative_to(root) or path != root / location:
-        raise Unsupported(refused, "replace links by the files that they point to")
+        raise WeightsAway(refused, "replace links by the files that they point to")
     if not path.is_file():
-        raise Unsupported(f"external data {location!r} is missing or not a regular file")
+        raise WeightsAway(f"external data {location!r} is missing or not a regular file")
     return path

@@ -12,6 +12,7 @@ from onnx import AttributeProto, TensorProto
 
 from edgec.ir import (
     Array,
+    Code,
     Constant,
     DType,
     Error,
@@ -243,7 +244,7 @@ def _lowered(graph: Graph, opset: int) -> tuple[onnx.ModelProto, dict[str, Weigh
     """The model without its weights, and these by name."""
     if opset not in IR_VERSIONS:
         raise Error(
-            Kind.USAGE, f"opset {opset} cannot be written", instead=f"one of {list(IR_VERSIONS)}"
+            Code.OPTION, f"opset {opset} cannot be written", instead=f"one of {list(IR_VERSIONS)}"
         )
     findings = check_writable(graph)
     if findings:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import Array, Error, Kind
+from edgec.ir import Array, Code, Error
 from edgec.lowering.openvino.runtime import openvino
 
 HINTS = ("latency", "throughput")
@@ -39,7 +39,7 @@ class OpenvinoRunner:
             self.compiled = self.core.compile_model(self.model, device, chosen)
             self.request = self.compiled.create_infer_request()
         except RuntimeError as error:
-            raise Error(Kind.LOWERING, f"OpenVINO refuses the model: {error}") from error
+            raise Error(Code.REFUSED, f"OpenVINO refuses the model: {error}") from error
         self.input_names: Sequence[str] = [_name(port) for port in self.model.inputs]
         self.output_names: Sequence[str] = [_name(port) for port in self.model.outputs]
 
@@ -49,7 +49,7 @@ class OpenvinoRunner:
         try:
             found = self.request.infer(feed)
         except RuntimeError as error:
-            raise Error(Kind.MISMATCH, f"OpenVINO fails on these inputs: {error}") from error
+            raise Error(Code.RUN_FAILED, f"OpenVINO fails on these inputs: {error}") from error
         return dict(zip(self.output_names, found.to_tuple(), strict=True))
 
     def run_with_taps(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -65,7 +65,7 @@ class OpenvinoRunner:
         try:
             assigned = self.core.query_model(self.model, asked)
         except RuntimeError as error:
-            raise Error(Kind.LOWERING, f"{asked} cannot be asked: {error}") from error
+            raise Error(Code.REFUSED, f"{asked} cannot be asked: {error}") from error
         return Counter(assigned.values())
 
 
@@ -77,7 +77,7 @@ def require_device(core: Any, device: str) -> None:
     missing = [name for name in named if name and name.partition(".")[0] not in there]
     if missing:
         raise Error(
-            Kind.RUNTIME_MISSING,
+            Code.NO_DEVICE,
             f"OpenVINO finds no device {', '.join(missing)} on this machine",
             instead=f"one of {sorted(there)}, or AUTO",
         )
@@ -91,7 +91,7 @@ def settings(threads: int, device: str = "CPU", hint: str = "") -> dict[str, Any
         Error: there is no such hint.
     """
     if hint and hint not in HINTS:
-        raise Error(Kind.USAGE, f"there is no hint {hint!r}", instead=f"one of {list(HINTS)}")
+        raise Error(Code.OPTION, f"there is no hint {hint!r}", instead=f"one of {list(HINTS)}")
     chosen: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
     if hint:
         chosen["PERFORMANCE_HINT"] = hint.upper()

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgec.ir import (
     Array,
+    Code,
     Constant,
     DType,
     Error,
@@ -265,7 +266,7 @@ def to_model(graph: Graph) -> Any:
                 parameter.set_layout(openvino().Layout(layouts[value]))
         return model
     except RuntimeError as error:
-        raise Error(Kind.LOWERING, f"OpenVINO refuses the model: {error}") from error
+        raise Error(Code.REFUSED, f"OpenVINO refuses the model: {error}") from error
 
 
 def write_openvino(graph: Graph, path: Path, *, precision: str = "fp32") -> None:
@@ -278,10 +279,10 @@ def write_openvino(graph: Graph, path: Path, *, precision: str = "fp32") -> None
         Error: as ``to_model``, or the path or the precision will not do.
     """
     if path.suffix != ".xml":
-        raise Error(Kind.USAGE, f"OpenVINO reads models named .xml, found {path.name!r}",
+        raise Error(Code.SUFFIX, f"OpenVINO reads models named .xml, found {path.name!r}",
                     instead=path.with_suffix(".xml").name)  # fmt: skip
     if precision not in ("fp32", "fp16"):
-        raise Error(Kind.USAGE, f"precision is fp32 or fp16, found {precision!r}")
+        raise Error(Code.OPTION, f"precision is fp32 or fp16, found {precision!r}")
     model = to_model(graph)
     for key, text in sorted(graph.metadata.items()):
         model.set_rt_info(text, [OWN_KEYS.get(key, key)])

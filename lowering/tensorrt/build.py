@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import Error, Graph, Kind, write_atomically
+from edgec.ir import Code, Error, Graph, write_atomically
 from edgec.lowering.tensorrt.layers import Network
 from edgec.lowering.tensorrt.profiles import Bounds, bounds_of
 from edgec.lowering.tensorrt.runtime import gpu_count, logger, package_name, tensorrt
@@ -58,7 +58,7 @@ def build_engine(graph: Graph, settings: Settings | None = None) -> bytes:
     logger().taken()
     built = network.builder.build_serialized_network(network.definition, config)
     if built is None:
-        raise Error(Kind.LOWERING, f"TensorRT cannot build the engine: {_said(network)}")
+        raise Error(Code.REFUSED, f"TensorRT cannot build the engine: {_said(network)}")
     if chosen.timing_cache is not None:
         data = bytes(config.get_timing_cache().serialize())
         write_atomically(chosen.timing_cache, lambda path: _store(path, data))
@@ -82,7 +82,7 @@ def _refuse_shape_inputs(network: Network) -> None:
     names = [tensor.name for tensor in inputs if tensor.is_shape_tensor]
     if names:
         raise Error(
-            Kind.UNSUPPORTED,
+            Code.RUN_TIME_DIMS,
             f"the numbers in {names} decide the dims of tensors at run time",
             instead="make them constants of the model",
         )
@@ -107,7 +107,7 @@ def _configure(config: Any, network: Network, settings: Settings) -> None:
 def _set_capabilities(config: Any, wanted: tuple[int, ...]) -> None:
     if not hasattr(config, "set_compute_capability"):
         raise Error(
-            Kind.USAGE,
+            Code.OPTION,
             f"{package_name()} builds for the GPU that it runs on, not for {list(wanted)}",
             instead="leave --sm out, or use TensorRT-RTX (pip install 'edgec[tensorrt]')",
         )
@@ -115,8 +115,11 @@ def _set_capabilities(config: Any, wanted: tuple[int, ...]) -> None:
     strange = [number for number in wanted if f"SM{number}" not in known]
     if strange:
         names = sorted(int(n[2:]) for n in known if n.startswith("SM"))
-        raise Error(Kind.USAGE, f"{package_name()} does not build for compute capability {strange}",
-                    instead=f"of {names}")  # fmt: skip
+        raise Error(
+            Code.OPTION,
+            f"{package_name()} does not build for compute capability {strange}",
+            instead=f"of {names}",
+        )
     config.num_compute_capabilities = len(wanted)
     for place, number in enumerate(wanted):
         config.set_compute_capability(known[f"SM{number}"], place)
@@ -125,7 +128,7 @@ def _set_capabilities(config: Any, wanted: tuple[int, ...]) -> None:
 def _set_timing_cache(config: Any, path: Path) -> None:
     if package_name() == "tensorrt_rtx" or not gpu_count():
         raise Error(
-            Kind.USAGE,
+            Code.OPTION,
             "a timing cache is for TensorRT on a GPU: TensorRT-RTX times no kernels when it builds",
             instead="the runtime cache of the runner",
         )

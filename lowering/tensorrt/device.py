@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgec.ir import Array, Error, Kind
+from edgec.ir import Array, Code, Error, Kind
 
 
 class Device(Protocol):
@@ -67,7 +67,9 @@ class CudaDevice:
         """What a call returns. Raises Error when it failed."""
         status, *values = found
         if int(status):
-            raise Error(Kind.MISMATCH, f"CUDA: {self._cuda.cudaGetErrorString(status)[1].decode()}")
+            raise Error(
+                Code.RUN_FAILED, f"CUDA: {self._cuda.cudaGetErrorString(status)[1].decode()}"
+            )
         return values[0] if values else None
 
     def allocate(self, size: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.ir import Array, Constant, DType, Error, Kind, Value, dtypes
+from edgec.ir import Array, Code, Constant, DType, Error, Value, dtypes
 from edgec.lowering.tensorrt.runtime import logger, tensorrt
 from edgec.lowering.tensorrt.table import Tensor
 
@@ -58,7 +58,7 @@ class Layers:
         self.trt = tensorrt()
         builder = self.trt.Builder(logger())
         if builder is None:
-            raise Error(Kind.LOWERING, f"TensorRT cannot start: {said()}")
+            raise Error(Code.REFUSED, f"TensorRT cannot start: {said()}")
         flag = 1 << int(self.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
         self.net: Any = builder.create_network(flag)
         self.made = Network(self.net, builder)

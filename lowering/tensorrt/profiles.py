@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from edgec.ir import Error, Graph, Ints, Kind, TensorType, Value, evaluate
+from edgec.ir import Code, Error, Graph, Ints, TensorType, Value, evaluate
 from edgec.kernels import default_shapes
 
 EXAMPLE = "--shapes input:1x3x224x224/4x3x224x224/8x3x224x224"
@@ -37,7 +37,7 @@ def parse_bounds(texts: Iterable[str]) -> dict[str, Bounds]:
         parts = [tuple(map(int, part.split("x"))) for part in shapes.split("/")
                  if re.fullmatch(r"\d+(x\d+)*", part)]  # fmt: skip
         if not colon or len(parts) != shapes.count("/") + 1 or len(parts) not in (1, 3):
-            raise Error(Kind.USAGE, f"--shapes {text} is not name:least/usual/most",
+            raise Error(Code.INPUTS, f"--shapes {text} is not name:least/usual/most",
                         instead=EXAMPLE)  # fmt: skip
         found[name] = Bounds(*(parts if len(parts) == 3 else parts * 3))
     return found
@@ -52,7 +52,7 @@ def bounds_of(graph: Graph, given: Mapping[str, Bounds]) -> dict[str, Bounds]:
     """
     strange = sorted(set(given) - set(graph.input_names))
     if strange:
-        raise Error(Kind.USAGE, f"--shapes names no inputs of the model: {strange}",
+        raise Error(Code.INPUTS, f"--shapes names no inputs of the model: {strange}",
                     instead=f"its inputs are {list(graph.input_names)}")  # fmt: skip
     return {
         value.hint: _bounds(graph, value, given.get(value.hint))
@@ -70,7 +70,7 @@ def _bounds(graph: Graph, value: Value, given: Bounds | None) -> Bounds:
     fits = all(_fits(value.type, dims) for dims in shapes)
     if not fits or not all(a <= b <= c for a, b, c in ordered):
         found = f"{given} does not bound input {value.hint!r}, which is {value.type}"
-        raise Error(Kind.USAGE, found, instead=EXAMPLE)
+        raise Error(Code.INPUTS, found, instead=EXAMPLE)
     return given
 
 

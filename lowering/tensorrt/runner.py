@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.ir import Array, DType, Error, Kind, write_atomically
+from edgec.ir import Array, Code, DType, Error, write_atomically
 from edgec.lowering.tensorrt.device import Device, open_device
 from edgec.lowering.tensorrt.inspector import EngineLayer, parse_layers
 from edgec.lowering.tensorrt.layers import dtype_named
@@ -85,10 +85,10 @@ class TensorrtRunner:
             array = np.ascontiguousarray(inputs[name])
             wanted = self._dtype(name).numpy
             if array.dtype != wanted:
-                raise Error(Kind.MISMATCH, f"input {name!r} is {wanted}, found {array.dtype}")
+                raise Error(Code.RUN_FAILED, f"input {name!r} is {wanted}, found {array.dtype}")
             if not self.context.set_input_shape(name, array.shape):
                 raise Error(
-                    Kind.MISMATCH,
+                    Code.RUN_FAILED,
                     f"the engine was not built for {name!r} of shape {list(array.shape)}",
                     instead="edgec compile … --shapes name:least/usual/most",
                 )
@@ -109,7 +109,7 @@ class TensorrtRunner:
     def _execute(self) -> None:
         if not self.context.execute_async_v3(self.device.stream):
             said = "; ".join(logger().taken())
-            raise Error(Kind.MISMATCH, f"TensorRT fails on these inputs: {said}")
+            raise Error(Code.RUN_FAILED, f"TensorRT fails on these inputs: {said}")
 
     def _output(self, name: str) -> Array:
         allocated = self._allocators.get(name)
@@ -139,12 +139,12 @@ def load_engine(source: Path | bytes) -> Any:
     if hasattr(runtime, "get_engine_validity"):
         validity, reasons = runtime.get_engine_validity(data)
         if validity == trt.EngineValidity.INVALID:
-            raise Error(Kind.MISMATCH, f"the engine does not run here: {reasons_of(reasons)}")
+            raise Error(Code.RUN_FAILED, f"the engine does not run here: {reasons_of(reasons)}")
     logger().taken()
     engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
         said = "; ".join(logger().taken())
-        raise Error(Kind.MISMATCH, f"TensorRT does not load the engine: {said}")
+        raise Error(Code.RUN_FAILED, f"TensorRT does not load the engine: {said}")
     return engine
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from edgec.ir import Error, Kind
+from edgec.ir import Code, Error, Kind
 from edgec.lowering.target import Runtime
 
 PACKAGES = ("tensorrt_rtx", "tensorrt")
@@ -34,7 +34,7 @@ class GpuRuntime(Runtime):
         require_package()
         if not gpu_count():
             raise Error(
-                Kind.RUNTIME_MISSING,
+                Code.NO_DEVICE,
                 NO_GPU,
                 instead="edgec compile without --verify here, edgec verify where the GPU is",
             )
@@ -47,7 +47,7 @@ def package_name() -> str | None:
     """The installed package that is used, None when there is none. Raises Error on a bad choice."""
     chosen = os.environ.get(CHOICE)
     if chosen and chosen not in PACKAGES:
-        raise Error(Kind.USAGE, f"{CHOICE} is one of {list(PACKAGES)}, found {chosen!r}")
+        raise Error(Code.OPTION, f"{CHOICE} is one of {list(PACKAGES)}, found {chosen!r}")
     names = (chosen,) if chosen else PACKAGES
     return next((name for name in names if importlib.util.find_spec(name) is not None), None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgec.ir import Constant, Dim, Error, Graph, Kind, Op, Refusal, Value
+from edgec.ir import Code, Constant, Dim, Error, Graph, Kind, Op, Refusal, Value
 from edgec.lowering.tensorrt.layers import TYPE_NAMES, Layers, Network, Rejected, said
 from edgec.lowering.tensorrt.runtime import logger, tensorrt
 from edgec.lowering.tensorrt.table import TENSORRT, Tensor
@@ -55,7 +55,7 @@ class Writer(Layers):
                 _check(op, value, tensor)
         except (Rejected, TypeError, ValueError, RuntimeError) as error:
             raise Error(
-                Kind.LOWERING,
+                Code.REFUSED,
                 f"TensorRT refuses {op.op_name} from {', '.join(op.loc) or 'an unnamed node'}: "
                 f"{said() or error}",
             ) from error
@@ -65,7 +65,7 @@ class Writer(Layers):
         dims = [dim if isinstance(dim, int) else -1 for dim in value.type.dims]
         tensor = self.net.add_input(value.hint, self.dtype(value.type.dtype), dims)
         if tensor is None:
-            raise Error(Kind.LOWERING, f"TensorRT refuses the input {value.hint!r}: {said()}")
+            raise Error(Code.REFUSED, f"TensorRT refuses the input {value.hint!r}: {said()}")
         for axis, dim in enumerate(value.type.dims):
             if _is_symbol(dim):
                 tensor.set_dimension_name(axis, str(dim))
@@ -116,7 +116,7 @@ def _check(op: Op, value: Value, tensor: Tensor) -> None:
     if agrees and tensor.dtype == getattr(tensorrt(), name, None):
         return
     raise Error(
-        Kind.LOWERING,
+        Code.REFUSED,
         f"TensorRT infers {tensor.dtype}{list(dims)} for {op.op_name} from "
         f"{', '.join(op.loc) or 'an unnamed node'}, which is {value.type} in the graph",
     )

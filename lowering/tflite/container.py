@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.ir import Array, Error, Kind, dtypes
+from edgec.ir import Array, Code, Error, dtypes
 from edgec.lowering.tflite.builtins import BUILTINS, runtime_of
 from edgec.lowering.tflite.runtime import flatbuffer_builder, schema
 from edgec.lowering.tflite.tensors import TYPE_CODES, File, Operator, Subgraph, Tensor
@@ -49,7 +49,7 @@ class _Packer:
         size = sum(0 if a is None else a.nbytes + ALIGNMENT for a in self.arrays)
         if size > LARGEST:
             raise Error(
-                Kind.LOWERING,
+                Code.TOO_LARGE,
                 f"the weights take {size / 1e9:.1f} GB, and a .tflite file holds 2 GB at most",
                 instead="float16 weights (precision=fp16), or a smaller model",
             )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import Error, Finding, Graph, Kind
+from edgec.ir import Code, Error, Finding, Graph
 from edgec.ir.ops import IntegerConv, IntegerLinear, IntegerQuantize
 from edgec.lowering.tflite.files import check_expressible, to_file
 from edgec.lowering.tflite.tensors import File
@@ -68,5 +68,5 @@ def device_file(graph: Graph, options: Mapping[str, Any]) -> tuple[File, list[st
 def require_suffix(path: Path, suffix: str) -> None:
     """Raises Error of kind USAGE for a path of another suffix."""
     if path.suffix != suffix:
-        raise Error(Kind.USAGE, f"these files are named {suffix}, found {path.name!r}",
+        raise Error(Code.SUFFIX, f"these files are named {suffix}, found {path.name!r}",
                     instead=path.with_suffix(suffix).name)  # fmt: skip

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edgec.ir import DType, Error, Ints, Kind, Movement, Quant, Value, dtypes
+from edgec.ir import Code, DType, Error, Ints, Movement, Quant, Value, dtypes
 from edgec.ir.ops import IntegerDequantize, IntegerQuantize, Reshape, Transpose
 from edgec.lowering.tflite.table import Unwritable
 
@@ -39,9 +39,9 @@ class Edges:
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
-            raise Error(Kind.USAGE, f"io_layout is one of {LAYOUTS}, found {self.layout!r}")
+            raise Error(Code.OPTION, f"io_layout is one of {LAYOUTS}, found {self.layout!r}")
         if self.dtype not in DTYPES:
-            raise Error(Kind.USAGE, f"io_dtype is one of {[*DTYPES]}, found {self.dtype!r}")
+            raise Error(Code.OPTION, f"io_dtype is one of {[*DTYPES]}, found {self.dtype!r}")
 
     def turns_input(self, value: Value) -> bool:
         """True when the graph reads the channels of this input last."""

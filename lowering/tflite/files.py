@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import Error, Finding, Graph, Kind, write_atomically
+from edgec.ir import Code, Error, Finding, Graph, Kind, counted, write_atomically
 from edgec.lowering.tflite.container import pack
 from edgec.lowering.tflite.edges import Edges
 from edgec.lowering.tflite.tensors import ENTRY, File, Subgraph, Tensor
@@ -50,13 +50,13 @@ def to_file(
         Error: of kind UNSUPPORTED, with one finding per op that cannot be written.
     """
     if precision not in PRECISIONS:
-        raise Error(Kind.USAGE, f"precision is one of {PRECISIONS}, found {precision!r}")
+        raise Error(Code.OPTION, f"precision is one of {PRECISIONS}, found {precision!r}")
     edges = Edges(io_layout, io_dtype)
     writer = Writer(edges=edges, builtin_lstm=builtin_lstm)
     main = writer.write(graph)
     if writer.findings:
-        count = len(writer.findings)
-        raise Error(Kind.UNSUPPORTED, f"{count} ops cannot go to 'tflite'", writer.findings)
+        count = counted(len(writer.findings), "op")
+        raise Error(Kind.UNSUPPORTED, f"{count} cannot go to 'tflite'", writer.findings)
     for subgraph in main.nested:
         if dynamic_range:
             keep_integers(subgraph)
@@ -95,7 +95,7 @@ def write_tflite(graph: Graph, path: Path, **options: Any) -> None:
         Error: as ``to_bytes``, or the path will not do.
     """
     if path.suffix != ".tflite":
-        raise Error(Kind.USAGE, f"LiteRT's files are named .tflite, found {path.name!r}",
+        raise Error(Code.SUFFIX, f"LiteRT's files are named .tflite, found {path.name!r}",
                     instead=path.with_suffix(".tflite").name)  # fmt: skip
     data = to_bytes(graph, **options)
     write_atomically(path, lambda stage: _fill(stage, data))

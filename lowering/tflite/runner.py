@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.ir import Array, Error, Kind
+from edgec.ir import Array, Code, Error
 from edgec.lowering.tflite.edges import TO_FIRST, TO_LAST
 from edgec.lowering.tflite.metadata import said_of
 from edgec.lowering.tflite.runtime import interpreter_module
@@ -43,7 +43,7 @@ class TfliteRunner:
         said: Mapping[str, Any] | None = None,
     ) -> None:
         if resolver not in RESOLVERS:
-            raise Error(Kind.USAGE, f"resolver is one of {sorted(RESOLVERS)}, found {resolver!r}")
+            raise Error(Code.OPTION, f"resolver is one of {sorted(RESOLVERS)}, found {resolver!r}")
         self.content = model if isinstance(model, bytes) else _read(model)
         self.threads, self.resolver = threads, resolver
         self.delegates = [_delegate(path) for path in delegates]
@@ -118,7 +118,7 @@ class TfliteRunner:
                 **options,
             )
         except (ValueError, RuntimeError) as error:
-            raise Error(Kind.LOWERING, f"LiteRT refuses the model: {error}") from error
+            raise Error(Code.REFUSED, f"LiteRT refuses the model: {error}") from error
 
     def _invoke(self, interpreter: Any, inputs: Mapping[str, Array]) -> None:
         try:
@@ -133,7 +133,7 @@ class TfliteRunner:
                 interpreter.set_tensor(index, given[name])
             interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise Error(Kind.MISMATCH, f"LiteRT fails on these inputs: {error}") from error
+            raise Error(Code.RUN_FAILED, f"LiteRT fails on these inputs: {error}") from error
 
 
 def _tensor(interpreter: Any, index: int) -> Array:
@@ -186,7 +186,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Error(Kind.READ, f"cannot read {path}: {error.strerror}") from error
+        raise Error(Code.NO_FILE, f"cannot read {path}: {error.strerror}") from error
 
 
 def _delegate(path: str) -> Any:
@@ -194,4 +194,4 @@ def _delegate(path: str) -> Any:
         ctypes.CDLL(path)  # where this fails, LiteRT's own attempt leaves half an object behind
         return interpreter_module().load_delegate(path)
     except (OSError, ValueError) as error:
-        raise Error(Kind.RUNTIME_MISSING, f"the delegate {path} does not load: {error}") from error
+        raise Error(Code.NO_DEVICE, f"the delegate {path} does not load: {error}") from error

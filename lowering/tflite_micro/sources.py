@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgec.ir import Error, Kind
+from edgec.ir import Code, Error, Kind
 
 PER_LINE = 16
 _BYTES = re.compile(r"0x([0-9a-f]{2})")
@@ -64,7 +64,7 @@ def model_of(path: Path) -> bytes:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Error(Kind.READ, f"cannot read {path}: {error}") from error
+        raise Error(Code.NO_FILE, f"cannot read {path}: {error}") from error
     data = bytes.fromhex("".join(_BYTES.findall(text)))
     if not data:
         raise Error(Kind.READ, f"{path} holds no array of bytes")

@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgec.ir import (
+    Code,
     Constant,
     DeviceProfile,
     DType,
     Error,
     Finding,
     Graph,
-    Kind,
     Movement,
     Op,
     Value,
@@ -201,7 +201,7 @@ class _Roofline:
         names = ", ".join(self._device.macs)
         found = ", ".join(sorted(dtype.name for dtype in types))
         raise Error(
-            Kind.UNSUPPORTED,
+            Code.PRECISION,
             f"{self._device.name} multiplies {names}, this model {found}",
             [Finding(f"{len(products)} products, the first is {_name(products[0])}")],
             instead=f"quantize it first, or ask what it would take as --precision "

@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from edgec.ir import Array, Error, Finding, Graph, Kind, Op, Rewriter, Value, print_op
+from edgec.ir import Array, Code, Error, Finding, Graph, Op, Rewriter, Value, print_op
 from edgec.ir.ops import Quantize
 from edgec.kernels import Dataset, Executor, Sample
 from edgec.passes.base import Pass
@@ -76,7 +76,7 @@ class Calibrate(Pass):
         found = METHODS.get(self.method)
         if found is None:
             raise Error(
-                Kind.USAGE,
+                Code.OPTION,
                 f"there is no calibration method {self.method!r}",
                 instead=f"one of {sorted(METHODS)}",
             )
@@ -85,7 +85,7 @@ class Calibrate(Pass):
     def _knobs(self) -> Knobs:
         if not (50 < self.percentile <= 100 and 0 < self.rate <= 1 and self.levels >= 2):
             raise Error(
-                Kind.USAGE,
+                Code.OPTION,
                 f"{self} is out of bounds",
                 instead="50 < percentile <= 100, 0 < rate <= 1, levels >= 2",
             )
@@ -135,7 +135,7 @@ class _Observers:
             low, high = _extremes(array)
             if not np.isfinite(high - low):
                 raise Error(
-                    Kind.CALIBRATION,
+                    Code.NOT_FINITE,
                     f"a sample of input {value.hint!r} holds NaN or infinity",
                     instead="take the sample out, or look at how the data are prepared",
                 )
@@ -167,7 +167,7 @@ def _finite(op: Op, array: Array) -> Array:
             f"{print_op(op).splitlines()[0]}" + (f", from {', '.join(op.loc)}" if op.loc else ""),
         )
         raise Error(
-            Kind.CALIBRATION,
+            Code.NOT_FINITE,
             "the model itself computes NaN on the calibration data",
             [finding],
             instead="look at the samples: their scale, and how they are prepared",
@@ -180,7 +180,7 @@ def _chosen(graph: Graph, sample: Sample, data: Dataset) -> Sample:
     missing = [name for name in graph.input_names if name not in sample]
     if missing:
         raise Error(
-            Kind.CALIBRATION,
+            Code.DATA_NAMES,
             f"a sample of {data.description} has no array for {missing}",
             instead=f"the model's inputs are {list(graph.input_names)}, found {sorted(sample)}",
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, DeviceProfile, Error, Graph, Kind, Op, Rewriter, Value
+from edgec.ir import Array, Code, DeviceProfile, Error, Graph, Kind, Op, Rewriter, Value
 from edgec.ir.ops import Conv
 from edgec.kernels import Executor, default_shapes
 from edgec.passes.analysis import estimate
@@ -57,11 +57,11 @@ class Factorize(Pass):
         unknown = set(self.ways.split("|")) - set(WAYS)
         if unknown:
             raise Error(
-                Kind.USAGE, f"there is no way {sorted(unknown)[0]!r} to factorize",
+                Code.OPTION, f"there is no way {sorted(unknown)[0]!r} to factorize",
                 instead=f"some of {'|'.join(WAYS)}",
             )  # fmt: skip
         if self.round_to < 0:
-            raise Error(Kind.USAGE, f"round_to={self.round_to} is none", instead="round_to=8")
+            raise Error(Code.OPTION, f"round_to={self.round_to} is none", instead="round_to=8")
 
     def _goal(self) -> Goal | None:
         goals = {"macs": self.macs, "latency": self.latency, "energy": self.energy}
@@ -92,7 +92,7 @@ class Factorize(Pass):
         found = plan.at_goal(goal.share)
         if found is None:
             raise Error(
-                Kind.UNSUPPORTED,
+                Code.GOAL,
                 f"{self} cannot be met: {plan.least:.2f} is the least that can be left",
                 instead="a higher goal, or prune first",
             )

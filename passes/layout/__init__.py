@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgec.ir import Error, Graph, Kind, LayoutCosts, Rewriter
+from edgec.ir import Code, Error, Graph, LayoutCosts, Rewriter
 from edgec.passes.base import Pass
 from edgec.passes.context import current
 from edgec.passes.driver import Statistics
@@ -35,12 +35,12 @@ class Layout(Pass):
 
     def __post_init__(self) -> None:
         if self.to not in (*LAYOUT_NAMES, "auto"):
-            raise Error(Kind.USAGE, f"layout{{to={self.to}}} is none",
+            raise Error(Code.OPTION, f"layout{{to={self.to}}} is none",
                         instead="to=nhwc, to=nchw, or to=auto")  # fmt: skip
         if self.io not in ("keep", "free"):
-            raise Error(Kind.USAGE, f"layout{{io={self.io}}} is none", instead="io=keep, io=free")
+            raise Error(Code.OPTION, f"layout{{io={self.io}}} is none", instead="io=keep, io=free")
         if not isinstance(self.costs, LayoutCosts | None):
-            raise Error(Kind.USAGE, "the costs of layouts are data of a target, not a text")
+            raise Error(Code.OPTION, "the costs of layouts are data of a target, not a text")
 
     def run(self, graph: Graph, rw: Rewriter) -> None:
         required = None if self.to == "auto" else self.to

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgec.ir import Constant, Error, Graph, Kind, Op, Rewriter, Value, dtypes
+from edgec.ir import Code, Constant, Error, Graph, Op, Rewriter, Value, dtypes
 from edgec.ir.ops import Conv, ConvTranspose, Dequantize, Gather, MatMul, Recurrent
 from edgec.passes.base import Pass
 from edgec.passes.context import current
@@ -42,10 +42,10 @@ class WeightsOnly(Pass):
 
     def __post_init__(self) -> None:
         if self.bits not in STORED:
-            raise Error(Kind.USAGE, f"weights{{bits={self.bits}}} is none", instead="bits=8 or 4")
+            raise Error(Code.OPTION, f"weights{{bits={self.bits}}} is none", instead="bits=8 or 4")
         if self.group < 0 or (self.group and self.bits == 8):
             raise Error(
-                Kind.USAGE,
+                Code.OPTION,
                 f"weights{{bits={self.bits},group={self.group}}} is none",
                 instead="a group of 4-bit weights, such as weights{bits=4,group=32}",
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Error, Graph, Kind, Op, Rewriter
+from edgec.ir import Array, Code, Error, Graph, Kind, Op, Rewriter
 from edgec.ir.ops import BatchNorm, Conv, MatMul
 from edgec.kernels import Executor
 from edgec.passes.base import Pass
@@ -70,15 +70,15 @@ class Prune(Pass):
         self._goal()
         known = ("auto", *BY_WEIGHTS, *BY_DATA)
         if self.importance not in known:
-            raise Error(Kind.USAGE, f"there is no importance {self.importance!r}",
+            raise Error(Code.OPTION, f"there is no importance {self.importance!r}",
                         instead=f"one of {list(known)}")  # fmt: skip
         if self.scope not in SCOPES:
-            raise Error(Kind.USAGE, f"there is no scope {self.scope!r}",
+            raise Error(Code.OPTION, f"there is no scope {self.scope!r}",
                         instead=f"one of {list(SCOPES)}")  # fmt: skip
         if self.round_to < 0:
-            raise Error(Kind.USAGE, f"round_to={self.round_to} is none", instead="round_to=8")
+            raise Error(Code.OPTION, f"round_to={self.round_to} is none", instead="round_to=8")
         if self.steps < 1:
-            raise Error(Kind.USAGE, f"steps={self.steps} are none", instead="steps=3")
+            raise Error(Code.OPTION, f"steps={self.steps} are none", instead="steps=3")
 
     def _goal(self) -> Goal:
         goals = {"macs": self.macs, "params": self.params, "latency": self.latency}
@@ -167,7 +167,7 @@ class Prune(Pass):
                 return choice
             least_left = spent(ranking.first(len(ranking)))
         raise Error(
-            Kind.UNSUPPORTED,
+            Code.GOAL,
             f"{self} cannot be met: {share * least_left / most:.2f} is the least that can be left",
             instead="a higher goal, or round_to=1; edgec prune --explain lists what is fixed",
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Error, Graph, Kind, Op, Rewriter, Role, scheme_named
+from edgec.ir import Array, Code, Error, Graph, Op, Rewriter, Role, scheme_named
 from edgec.kernels import Executor, InMemory, Sample
 from edgec.passes.base import Pass
 from edgec.passes.context import PassContext, current, using
@@ -83,7 +83,7 @@ class _Trial:
         names = [op.result.hint for op in layers]
         if not names:
             raise Error(
-                Kind.UNSUPPORTED,
+                Code.PRECISION,
                 f"no layer of {self.graph.name!r} runs on integers of scheme {self.scheme!r}",
                 instead="--precision fp32",
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Constant, Error, Graph, Kind, Op, Rewriter, Value
+from edgec.ir import Array, Code, Constant, Error, Graph, Op, Rewriter, Value
 from edgec.ir.ops import LayerNorm, MatMul, RmsNorm
 from edgec.kernels import Executor
 from edgec.passes.base import Pass
@@ -38,7 +38,7 @@ class Smooth(Pass):
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
-            raise Error(Kind.USAGE, f"smooth{{alpha={self.alpha}}} is none", instead="0 to 1")
+            raise Error(Code.OPTION, f"smooth{{alpha={self.alpha}}} is none", instead="0 to 1")
 
     def run(self, graph: Graph, rw: Rewriter) -> None:
         context = current()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgec.ir import Array, Error, Graph, Kind, Op
+from edgec.ir import Array, Code, Error, Graph, Op
 from edgec.ir.ops import Conv, MatMul
 from edgec.kernels import PerSample
 from edgec.passes.context import current
@@ -31,7 +31,7 @@ def walk(
     context = current()
     if context.reference is None:
         raise Error(
-            Kind.USAGE,
+            Code.MISSING_STEP,
             f"{what} compares with the float model, and there is none at hand",
             instead=f"run {name} in one pipeline with quantize, after it",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from edgec.ir import Error, Graph, Kind, Rewriter, Role, scheme_named
+from edgec.ir import Code, Error, Graph, Rewriter, Role, scheme_named
 from edgec.passes.base import Pass
 from edgec.passes.context import current
 from edgec.passes.dce import DeadCodeElimination
@@ -54,7 +54,7 @@ class Quantize(Pass):
         for option, known in choices.items():
             found = getattr(self, option)
             if found not in known:
-                raise Error(Kind.USAGE, f"quantize{{{option}={found}}} is none",
+                raise Error(Code.OPTION, f"quantize{{{option}={found}}} is none",
                             instead=f"one of {list(known)}")  # fmt: skip
 
     def run(self, graph: Graph, rw: Rewriter) -> None:
@@ -90,7 +90,7 @@ class Quantize(Pass):
         _report(plan, context.statistics)
         findings = list(violations(graph, scheme))
         if findings:
-            raise Error(Kind.VERIFY, "integers cannot hold what the model computes", findings)
+            raise Error(Code.INTEGERS, "integers cannot hold what the model computes", findings)
 
 
 def _report(plan: Plan, statistics: Statistics) -> None:

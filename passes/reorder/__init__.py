@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgec.ir import Error, Graph, Kind, Op, Rewriter
+from edgec.ir import Code, Error, Graph, Op, Rewriter
 from edgec.kernels import SHARING, Memory, default_shapes, peak_of
 from edgec.passes.base import Pass
 from edgec.passes.context import current
@@ -49,7 +49,7 @@ class Reorder(Pass):
     def run(self, graph: Graph, rw: Rewriter) -> None:
         if self.sharing not in (ANY_SHARING, *SHARING):
             raise Error(
-                Kind.USAGE,
+                Code.OPTION,
                 f"reorder{{sharing={self.sharing}}} is not known",
                 instead=f"one of {', '.join((ANY_SHARING, *SHARING))}",
             )

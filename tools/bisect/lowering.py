@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgec.ir import Error, Graph, Kind, Op, Refusal
+from edgec.ir import Code, Error, Graph, Op, Refusal
 from edgec.kernels import Judge, run, seeded_inputs
 from edgec.lowering import Target
 from edgec.tools import driver
@@ -67,7 +67,7 @@ def bisect_lowering(graph: Graph, target: Target) -> Miswritten | None:
 
     if not broken(len(ops)):
         raise Error(
-            Kind.MISMATCH,
+            Code.DIFFERS,
             f"the whole graph fails for {target.name!r}, and no beginning of it does",
             instead="edgec verify --per-layer",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgec.ir import Error, Graph, Kind, verify
+from edgec.ir import Code, Error, Graph, verify
 from edgec.passes import NumericJudge, Pass, PassManager, Settings, Steps, run_limited
 from edgec.tools.bisect.search import first_broken, gallop
 from edgec.tools.checks import Check
@@ -89,7 +89,7 @@ class _Walk:
         first = self.check(self.states[0])
         if not first.ok:
             raise Error(
-                Kind.USAGE,
+                Code.NOTHING_TO_FIND,
                 f"the check fails before any pass has run: {first.message}",
                 instead="edgec reduce shrinks such a model; "
                 "edgec bisect -t TARGET finds what its lowering gets wrong",

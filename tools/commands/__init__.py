@@ -7,6 +7,7 @@ from edgec.tools.commands import (
     completion,
     diff,
     doctor,
+    explain,
     golden,
     inspect,
     new,
@@ -25,7 +26,7 @@ COMMANDS = (
     compile, opt, prune, run, verify, inspect, check,
     bisect, reduce, diff,
     new, test, golden,
-    passes, ops, targets, doctor, completion,
+    passes, ops, targets, explain, doctor, completion,
 )  # fmt: skip
 
 __all__ = ["COMMANDS"]

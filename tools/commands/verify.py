@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgec.ir import Error, Kind
+from edgec.ir import Code, Error, Kind
 from edgec.lowering import TARGETS, Partitioned, Target, Verification, check_artifact
 from edgec.tools import report
 from edgec.tools.arguments import add_model, load_model, natural, samples_of
@@ -73,7 +73,7 @@ def target_of(artifact: Path) -> Target:
         if artifact.suffix == target.suffix:
             return target
     raise Error(
-        Kind.USAGE,
+        Code.SUFFIX,
         f"no target writes {artifact.suffix or 'such'} files",
         instead=f"one of {sorted(t.suffix for t in TARGETS.values())}",
     )

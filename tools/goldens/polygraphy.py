@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.ir import Array, Error, Kind, write_atomically
+from edgec.ir import Array, Code, Error, Kind, write_atomically
 from edgec.tools.goldens.store import Arrays
 
 CLASS = "polygraphy_class"
@@ -96,7 +96,7 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise Error(Kind.READ, f"cannot read {path}: {error.strerror}") from error
+        raise Error(Code.NO_FILE, f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise _foreign(path) from error
 

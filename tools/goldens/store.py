@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgec.ir import Array, Error, Kind, write_together
+from edgec.ir import Array, Code, Error, Kind, write_together
 from edgec.lowering import read_npz
 
 FORMAT = 1
@@ -105,7 +105,7 @@ def load_golden(path: Path) -> Golden:
         found = content.pop("format")
     except OSError as error:
         raise Error(
-            Kind.READ, f"cannot read {path}: {error.strerror}", instead="edgec golden record"
+            Code.NO_FILE, f"cannot read {path}: {error.strerror}", instead="edgec golden record"
         ) from error
     except (ValueError, KeyError, AttributeError) as error:
         raise Error(Kind.READ, f"{path} is no golden") from error

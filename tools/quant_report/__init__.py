@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgec.ir import Error, Graph, Kind, write_atomically
+from edgec.ir import Code, Error, Graph, Kind, write_atomically
 from edgec.kernels import Dataset, random_dataset
 from edgec.passes import Integerize, Lossy, Pass, PassContext, PassReport, Progress
 from edgec.tools.quant_report.advice import Advice, advice_on
@@ -69,7 +69,7 @@ class QuantReport:
         elif path.suffix in (".html", ".htm"):
             text = page_of(self.model, self.calibration, self.measured, self.advice, self.floats)
         else:
-            raise Error(Kind.USAGE, f"a report is .json or .html, found {path.name!r}")
+            raise Error(Code.SUFFIX, f"a report is .json or .html, found {path.name!r}")
         write_atomically(path, lambda out: _write(out, text))
 
 
