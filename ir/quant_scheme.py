@@ -55,6 +55,10 @@ class QuantScheme:
             integers. Others are split off.
         clamps: an integer op bounds its result by any numbers; otherwise only by those at which
             its integers stop, and what a ReLU or clip bounds elsewhere is stored before it, too.
+        on_demand: a layer hands on its sums as floats, so that values are stored only where another
+            op reads their integers; otherwise every result of an integer op is stored.
+        adds_before_rounding: a layer adds a stored value to its sums, so that the result of a layer
+            is not stored where an addition is its only reader.
         reinterprets: one stored tensor may be read on several grids, so that a multiplication by a
             number costs nothing.
         depthwise_lanes: a depthwise convolution is fast with multiples of so many channels.
@@ -73,6 +77,8 @@ class QuantScheme:
     fixed: Mapping[type[Op], Grid] = field(default_factory=dict)
     absorbed: frozenset[str] = frozenset({"relu", "clip"})
     clamps: bool = True
+    on_demand: bool = False
+    adds_before_rounding: bool = False
     reinterprets: bool = False
     depthwise_lanes: int = 1
     input_lanes: int = 1

@@ -44,8 +44,8 @@ def dequantize(op: Dequantize, w: Writer) -> Output:
         assert isinstance(stored, Quantize), "asked by _ends"
         if _is_on_grid(stored.x, stored):
             return w[stored.x]
-        low, high = (w.const(np.asarray(end, np.float32)) for end in ends)
-        return w.ops.fake_quantize(w[stored.x], low, high, low, high, _LEVELS)
+        bounds = [w.const(np.asarray(end, np.float32)) for end in ends]
+        return w.ops.fake_quantize(w[stored.x], *bounds, _LEVELS)
     y = w.convert(w[op.x], dtypes.f32)
     if op.zero_point is not None:
         y = w.ops.subtract(y, w.convert(_along(op, op.zero_point, w), dtypes.f32))
@@ -77,9 +77,9 @@ def _is_on_grid(value: Value, grid: Quantize, steps: int = _MOST_MOVES) -> bool:
     return source is not None and _is_on_grid(source, grid, steps - 1)
 
 
-def _ends(op: Dequantize) -> tuple[float, float] | None:
-    """The least and the greatest number that a tensor of bytes can hold, where the op only reads
-    back on the same grid what was just stored on it; else None."""
+def _ends(op: Dequantize) -> tuple[float, ...] | None:
+    """The least and the greatest number that a tensor of bytes can hold as it is stored, and as it
+    is read, where the op only reads back with the same scale what was just stored; else None."""
     stored = op.x.producer
     if not isinstance(stored, Quantize) or stored.x.type.dtype is not dtypes.f32:
         return None
@@ -87,13 +87,22 @@ def _ends(op: Dequantize) -> tuple[float, float] | None:
         return None
     if not (is_per_tensor(op.scale) and _same(op.scale, stored.scale)):
         return None
-    if op.block or not _same(op.zero_point, stored.zero_point):
+    written, read = _point(stored), _point(op)
+    if op.block or written is None or read is None:
         return None
     assert isinstance(op.scale, Constant), "asked by _same"
     scale = float(op.scale.array.reshape(()))
-    point = int(op.zero_point.array.reshape(())) if isinstance(op.zero_point, Constant) else 0
-    least, greatest = op.x.type.dtype.limits
-    return scale * (least - point), scale * (greatest - point)
+    ends = op.x.type.dtype.limits
+    return tuple(scale * (end - point) for point in (written, read) for end in ends)
+
+
+def _point(op: Quantize | Dequantize) -> int | None:
+    """The one zero point of a tensor; None where there are several, or the model computes it."""
+    if op.zero_point is None:
+        return 0
+    if not isinstance(op.zero_point, Constant) or not is_per_tensor(op.zero_point):
+        return None
+    return int(op.zero_point.array.reshape(()))
 
 
 def _same(a: Value | None, b: Value | None) -> bool:

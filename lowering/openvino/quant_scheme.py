@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgec.ir import QuantScheme, Refusal, dtypes, register_scheme
 from edgec.ir.ops import Conv, ConvTranspose, MatMul, Sigmoid, Softmax, Sub, Tanh
+from edgec.ir.ops.fused import FUSED_ACTIVATIONS
 from edgec.lowering.schemes import FIXED_GRIDS, roles
 
 _FLOAT = Refusal("OpenVINO computes it in floats")
@@ -16,5 +17,8 @@ OPENVINO_SCHEME = register_scheme(
         per_channel=frozenset({Conv, ConvTranspose, MatMul}),
         roles=roles({Sigmoid: _FLOAT, Softmax: _FLOAT, Sub: _FLOAT, Tanh: _FLOAT}),
         fixed=FIXED_GRIDS,
+        absorbed=frozenset(FUSED_ACTIVATIONS) - {"none", "hard_sigmoid"},
+        on_demand=True,
+        adds_before_rounding=True,
     )
 )

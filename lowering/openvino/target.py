@@ -11,6 +11,7 @@ from edgec.lowering.openvino.runner import OpenvinoRunner
 from edgec.lowering.openvino.runtime import RUNTIME
 from edgec.lowering.openvino.table import OPENVINO
 from edgec.lowering.openvino.writer import write_openvino
+from edgec.lowering.openvino.zero_points import drop_zero_points
 from edgec.lowering.target import Options, Runner, Target, register
 
 
@@ -33,7 +34,7 @@ OPENVINO_TARGET = register(
         suffix=".xml",
         pipeline="O2",
         rules=OPENVINO,
-        legalize=lambda graph: None,  # the rules themselves decompose what OpenVINO lacks
+        legalize=drop_zero_points,  # the rules themselves decompose what OpenVINO lacks
         refused=check_expressible,
         write=_write,
         runtime=RUNTIME,

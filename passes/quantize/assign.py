@@ -19,7 +19,7 @@ def assign_grids(plan: Plan) -> None:
         value for op, role in plan.roles.items() if role is Role.SAME for value in plan.results(op)
     }
     for op in plan.roles:
-        for value in (*plan.operands(op), *plan.results(op)):
+        for value in (*plan.operands(op), *plan.stored_results(op)):
             _enter(plan.origin(value), ties, plan, stores=value not in moved)
     _give_fixed(ties, plan)
     _tie_moves(ties, plan)

@@ -51,6 +51,7 @@ class Plan:
         roles: of the ops that run on integers, in order.
         reasons: why each other op stays float.
         clamps: by op, the ReLU or clip after it whose result is stored in place of the op's own.
+        summed: by addition, the layer's result that it adds to before it is rounded.
         reread: values that are read from the integers of another one, on a grid of their own.
         grids: of every stored value.
         unstored: results of ops on integers that are floats (``floats``).
@@ -60,6 +61,7 @@ class Plan:
     roles: dict[Op, Role] = field(default_factory=dict)
     reasons: dict[Op, str] = field(default_factory=dict)
     clamps: dict[Op, Op] = field(default_factory=dict)
+    summed: dict[Op, Value] = field(default_factory=dict)
     reread: dict[Value, Reread] = field(default_factory=dict)
     grids: dict[Value, Grid] = field(default_factory=dict)
     unstored: set[Value] = field(default_factory=set)
@@ -69,6 +71,11 @@ class Plan:
         clamp = self.clamps.get(op)
         results = op.results if clamp is None else clamp.results
         return tuple(value for value in results if value not in self.unstored)
+
+    def stored_results(self, op: Op) -> tuple[Value, ...]:
+        """Those that are stored whoever reads them."""
+        computes = self.roles[op] in (Role.WEIGHTED, Role.RESCALED)
+        return () if self.scheme.on_demand and computes else self.results(op)
 
     def grid(self, value: Value) -> Grid:
         """The grid of a stored value, or of one that is read from the integers of another."""
@@ -89,7 +96,8 @@ class Plan:
         """The values on a grid that the op reads, constants excluded."""
         slots = activation_slots(op, self.roles[op])
         values = [op.operands[slot] for slot in slots]
-        return [v for v in values if v is not None and not is_known(v)]
+        summed = self.summed.get(op)
+        return [v for v in values if v is not None and not is_known(v) and v is not summed]
 
 
 def make_plan(graph: Graph, scheme: QuantScheme, keep: frozenset[str]) -> Plan:
@@ -97,6 +105,10 @@ def make_plan(graph: Graph, scheme: QuantScheme, keep: frozenset[str]) -> Plan:
     plan = Plan(scheme)
     _Candidates(graph, plan, keep).find()
     _spread(plan)
+    if scheme.adds_before_rounding:
+        _add_before_rounding(plan)
+    if scheme.on_demand:
+        _keep_demanded(plan)
     return plan
 
 
@@ -287,9 +299,45 @@ def _spread(plan: Plan) -> None:
                     pending.append(op)
     for op in tuple(plan.roles):
         if op not in reached:
-            del plan.roles[op]
-            plan.clamps.pop(op, None)
-            plan.reasons[op] = "nothing beside it runs on integers"
+            _leave_float(op, "nothing beside it runs on integers", plan)
+
+
+def _leave_float(op: Op, reason: str, plan: Plan) -> None:
+    del plan.roles[op]
+    plan.clamps.pop(op, None)
+    plan.reasons[op] = reason
+
+
+def _add_before_rounding(plan: Plan) -> None:
+    """Of each addition, the operand that a layer computes for it alone."""
+    for op in plan.roles:
+        if isinstance(op, Add):
+            found = [value for value in (op.y, op.x) if _is_bare_sum(value, plan)]
+            if found and op.x is not op.y and not (is_known(op.x) or is_known(op.y)):
+                plan.summed[op] = found[0]
+
+
+def _is_bare_sum(value: Value, plan: Plan) -> bool:
+    layer = value.producer
+    if layer is None or plan.roles.get(layer) is not Role.WEIGHTED:
+        return False
+    return value.use_count == 1 and getattr(layer, "act", "none") == "none"
+
+
+def _keep_demanded(plan: Plan) -> None:
+    """Keep the layers, and what computes integers for others, from the last op to the first."""
+    demanded: set[Value] = set()
+    for op, role in reversed(tuple(plan.roles.items())):
+        results = plan.results(op)
+        if (
+            role is Role.WEIGHTED
+            or isinstance(op, MatMul)
+            or not demanded.isdisjoint(results)
+            or _is_stored_already(list(results), plan)
+        ):
+            demanded.update(map(plan.origin, plan.operands(op)))
+        else:
+            _leave_float(op, "no op reads its integers", plan)
 
 
 def _is_stored_already(values: list[Value], plan: Plan) -> bool:
