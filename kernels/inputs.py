@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgec.ir import Array, Code, Dim, Error, Graph, Kind, Op, Value, evaluate, known_ints, symbols
+from edgec.ir import Array, Code, Dim, Error, Graph, Op, Value, evaluate, known_ints, symbols
 from edgec.ir.ops import (
     Cast,
     Equal,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Code, DeviceProfile, Error, Graph, Kind, Op, Rewriter, Value
+from edgec.ir import Array, Code, DeviceProfile, Error, Graph, Op, Rewriter, Value
 from edgec.ir.ops import Conv
 from edgec.kernels import Executor, default_shapes
 from edgec.passes.analysis import estimate

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Code, Error, Graph, Kind, Op, Rewriter
+from edgec.ir import Array, Code, Error, Graph, Op, Rewriter
 from edgec.ir.ops import BatchNorm, Conv, MatMul
 from edgec.kernels import Executor
 from edgec.passes.base import Pass
