@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgec.ir.codes import Code
 from edgec.ir.collector import collector_paused
-from edgec.ir.diagnostics import Error, Finding, Kind
+from edgec.ir.diagnostics import Error, Finding
 from edgec.ir.dim_algebra import DimError
 from edgec.ir.dims import ANY, Dim, DimExpr
 from edgec.ir.graph import Graph
@@ -81,7 +82,7 @@ def _clone_into(
             source = f" from {', '.join(op.loc)}" if op.loc else ""
             finding = Finding(str(error), f"{op.op_name}{source}")
             raise Error(
-                Kind.USAGE,
+                Code.INPUTS,
                 f"an op cannot be with {sizes}",
                 [finding],
                 instead="sizes that fit each other, as in --input-shape",
