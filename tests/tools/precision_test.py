@@ -249,3 +249,14 @@ def test_every_preset_says_what_it_is() -> None:
     for name, preset in PRESETS.items():
         assert preset.name == name
         assert preset.summary
+
+
+def test_verify_says_that_an_artifact_rounds_on_purpose(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "m.onnx"
+    options = ["--precision", "int8", "--calibration", "random"]
+    assert cli.main(["compile", str(digits), "-o", str(made), *options]) == 0
+    capsys.readouterr()
+    assert cli.main(["verify", str(digits), str(made)]) == Kind.MISMATCH.exit_code
+    assert "compiled with --precision int8, whose rounding" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from edgec.lowering import TARGETS, Partitioned, Target, Verification, check_art
 from edgec.tools import report
 from edgec.tools.arguments import add_model, load_model, natural, samples_of
 from edgec.tools.progress import compiling_kernels
+from edgec.tools.provenance import of_artifact
 
 NAME = "verify"
 SUMMARY = "compare an artifact, run by its real runtime, with the reference kernels on the model"
@@ -61,10 +62,22 @@ def run(chosen: argparse.Namespace) -> int:
         report.print_json(found.as_json())
     else:
         _print(found, chosen.per_layer)
+        if not found.ok:
+            _explain_precision(artifact)
         if isinstance(runner, Partitioned) and chosen.device:
             for name, count in runner.partition().items():
                 print(f"{count} operators run on {name}")
     return 0 if found.ok else Kind.MISMATCH.exit_code
+
+
+def _explain_precision(artifact: Path) -> None:
+    """Say so where the artifact rounds on purpose: this command compares with the float model."""
+    precision = of_artifact(artifact).get("precision", "fp32")
+    if precision != "fp32":
+        print(
+            f"{artifact.name} was compiled with --precision {precision}, whose rounding counts as a "
+            "difference here; edgec compile … --verify compares with the graph that was written"
+        )
 
 
 def target_of(artifact: Path) -> Target:
