@@ -75,8 +75,8 @@ def _explain_precision(artifact: Path) -> None:
     precision = of_artifact(artifact).get("precision", "fp32")
     if precision != "fp32":
         print(
-            f"{artifact.name} was compiled with --precision {precision}, whose rounding counts as a "
-            "difference here; edgec compile … --verify compares with the graph that was written"
+            f"{artifact.name} was compiled with --precision {precision}, whose rounding counts as "
+            "a difference here; edgec compile … --verify compares with the graph that was written"
         )
 
 
