@@ -42,7 +42,7 @@ def test_a_quantizer_gets_a_row_and_one_that_fails_says_so(
 
 def test_the_page_keeps_what_stands_around_the_table() -> None:
     page = f"before\n{quantization.BEGIN}\nold\n{quantization.END}\nafter\n"
-    found = quantization._inserted(page, tables([Row("model", "quantizer", sqnr_db=1.0)]))
+    found = quantization.inserted(page, tables([Row("model", "quantizer", sqnr_db=1.0)]))
     assert found.startswith("before\n")
     assert found.endswith("after\n")
     assert "old" not in found
