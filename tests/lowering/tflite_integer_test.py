@@ -26,7 +26,7 @@ from edgec.ir import (
 )
 from edgec.ir import ops as declared
 from edgec.ir.ops import ConvTranspose, HardSwish, MatMul
-from edgec.kernels import Executor, run, seeded_inputs
+from edgec.kernels import Executor, Judge, run, seeded_inputs
 from edgec.lowering.tflite import TFLITE, TfliteRunner, check_expressible, to_bytes, to_file
 
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install 'edgec[tflite]'")
@@ -203,10 +203,10 @@ def test_four_bit_weights_are_widened_block_by_block(transpose: bool, depth: int
     assert (stored.dtype, stored.dims[1]) == (dtypes.i4, 32)
     assert operators[-1].builtin == "FULLY_CONNECTED"
     inputs = seeded_inputs(graph)
-    expected = Executor(graph).run(inputs)["y"]
+    judge = Judge(graph, inputs, factor=4)  # as in tflite_test.py
     for resolver in ("xnnpack", "builtin", "reference"):
         found = TfliteRunner(to_bytes(graph), resolver=resolver).run(inputs)["y"]
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+        assert judge.compare("y", found), resolver
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -219,9 +219,8 @@ def test_a_transposed_convolution_of_eight_bit_weights(groups: int) -> None:
     edgec.optimize(graph, "weights{bits=8}")
     assert ("DEQUANTIZE" in builtins(graph)) == (groups == 1)
     inputs = seeded_inputs(graph)
-    expected = Executor(graph).run(inputs)["y"]
     found = TfliteRunner(to_bytes(graph)).run(inputs)["y"]
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert Judge(graph, inputs, factor=4).compare("y", found)  # as in tflite_test.py
 
 
 @pytest.mark.parametrize(
