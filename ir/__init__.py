@@ -27,7 +27,7 @@ from edgec.ir.dims import (
 )
 from edgec.ir.dtypes import DType
 from edgec.ir.graph import Graph, Return
-from edgec.ir.layout_costs import LayoutCosts
+from edgec.ir.layout_costs import LayoutCosts, layout_costs_of, register_layout_costs
 from edgec.ir.op import (
     Dims,
     Floats,
@@ -51,6 +51,7 @@ from edgec.ir.quant_scheme import (
     RoleRule,
     register_scheme,
     scheme_named,
+    schemes_of,
 )
 from edgec.ir.rewriter import IllegalRewrite, Listener, Rewriter
 from edgec.ir.sampling import Sampler, sample_graph
@@ -140,6 +141,7 @@ __all__ = [
     "dtypes",
     "evaluate",
     "known_ints",
+    "layout_costs_of",
     "load_text",
     "one_of",
     "op_classes",
@@ -150,10 +152,12 @@ __all__ = [
     "print_graph",
     "print_op",
     "register_device_source",
+    "register_layout_costs",
     "register_scheme",
     "sample_graph",
     "save_text",
     "scheme_named",
+    "schemes_of",
     "solve",
     "substitute",
     "symbol",

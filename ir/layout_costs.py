@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edgec.ir.codes import Code
+from edgec.ir.diagnostics import Error, one_of
 from edgec.ir.op import Op
 from edgec.ir.traits import LayoutSensitive
 
@@ -26,3 +28,20 @@ class LayoutCosts:
         if self.required not in (None, layout) and op.has(LayoutSensitive):
             return None
         return self.extra.get(type(op), {}).get(layout, 0)
+
+
+_OF_TARGETS: dict[str, LayoutCosts] = {}
+
+
+def register_layout_costs(target: str, costs: LayoutCosts) -> None:
+    """Make known what a target says of layouts."""
+    _OF_TARGETS[target] = costs
+
+
+def layout_costs_of(target: str) -> LayoutCosts:
+    """What the target of that name says of layouts. Raises Error when there is no such target."""
+    found = _OF_TARGETS.get(target)
+    if found is None:
+        raise Error(Code.NO_NAME, f"there is no target {target!r}",
+                    instead=one_of(target, _OF_TARGETS))  # fmt: skip
+    return found

@@ -107,6 +107,11 @@ def register_scheme(scheme: QuantScheme) -> QuantScheme:
     return scheme
 
 
+def schemes_of(name: str) -> list[str]:
+    """A scheme's name and those of its variants, which begin with it: onnx, onnx-7bit, …"""
+    return sorted(known for known in _SCHEMES if known == name or known.startswith(f"{name}-"))
+
+
 def scheme_named(name: str) -> QuantScheme:
     """The scheme with that name. Raises Error of kind USAGE when there is none."""
     found = _SCHEMES.get(name)

@@ -19,6 +19,7 @@ from edgec.kernels.dataset import (
 )
 from edgec.kernels.executor import Executor, Tap, run
 from edgec.kernels.histogram import Histogram
+from edgec.kernels.host import adds_bytes_in_16_bits
 from edgec.kernels.inputs import default_shapes, seeded_inputs
 from edgec.kernels.judge import MOVEMENTS, Judge, Mover, distance, is_bounded
 from edgec.kernels.liveness import SHARING, Memory, bytes_of, reads_of, shape_of
@@ -55,6 +56,7 @@ __all__ = [
     "Streamed",
     "Tap",
     "Tolerance",
+    "adds_bytes_in_16_bits",
     "bytes_of",
     "compare",
     "dataset_of",

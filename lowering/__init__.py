@@ -11,6 +11,7 @@ from edgec.lowering.golden import (
 )
 from edgec.lowering.golden_lossy import check_lossy
 from edgec.lowering.legalize import legalize
+from edgec.lowering.saturation import OVERFLOW_ADVICE
 from edgec.lowering.survey import Place, Survey
 from edgec.lowering.target import (
     TARGETS,
@@ -24,6 +25,7 @@ from edgec.lowering.target import (
 )
 
 __all__ = [
+    "OVERFLOW_ADVICE",
     "TARGETS",
     "Accuracy",
     "LayerDifference",

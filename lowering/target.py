@@ -19,6 +19,7 @@ from edgec.ir import (
     QuantScheme,
     RuleTable,
     one_of,
+    register_layout_costs,
 )
 from edgec.lowering.survey import Survey
 
@@ -99,6 +100,8 @@ class Target:
         runtime_options: the names of these.
         survey: where each op of a legal graph would run and why, for ``edgec check``; None where
             everything runs in one place.
+        caveat: what the runtime does otherwise with a quantized graph on this machine's CPU, how it
+            was checked then, and what to do; empty where nothing.
     """
 
     name: str
@@ -118,6 +121,7 @@ class Target:
     load_with: Callable[[Path, int, Options], Runner] | None = None
     runtime_options: tuple[str, ...] = ()
     survey: Callable[[Graph, Options], Survey] | None = None
+    caveat: Callable[[Graph], str] | None = None
 
     def loaded(self, path: Path, threads: int, options: Options) -> Runner:
         """The artifact in its runtime. Raises Error of kind USAGE where the runtime has no such
@@ -144,6 +148,7 @@ def register(target: Target) -> Target:
     if target.name in TARGETS:
         raise TypeError(f"two targets are named {target.name!r}")
     TARGETS[target.name] = target
+    register_layout_costs(target.name, target.layouts or LayoutCosts())
     return target
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgec.ir import Code, Error, QuantScheme, one_of
+from edgec.ir import Code, Error, QuantScheme, one_of, schemes_of
 from edgec.kernels import Dataset
 from edgec.passes.base import Pass, make_pass
 from edgec.passes.calibrate import Calibrate
@@ -48,6 +48,8 @@ class Preset:
         must_run: looks at data even then.
         options: that it takes, in braces behind its name.
         given: the options that were given.
+
+    Those that take a scheme take ``scheme=NAME`` in braces too: a variant of the target's own.
     """
 
     name: str
@@ -58,6 +60,10 @@ class Preset:
     must_run: bool = False
     options: tuple[str, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        return (*self.options, "scheme") if self.takes_scheme else self.options
 
 
 def _int8(recipe: Recipe) -> list[Pass]:
@@ -92,11 +98,13 @@ def _int8_best(recipe: Recipe) -> list[Pass]:
 
 
 def _int8_mixed(recipe: Recipe) -> list[Pass]:
-    plain = {name: text.removesuffix("%") for name, text in recipe.options.items()}
+    options = dict(recipe.options)
+    if (drop := options.pop("max_drop", None)) is not None:
+        options.setdefault("budget", drop.removesuffix("%") + "%")
     return [
         *_evened(recipe),
         *_calibrated(recipe),
-        make_pass("mixed", {"scheme": recipe.scheme, **plain}),  # quantizes what pays
+        make_pass("mixed", {"scheme": recipe.scheme, **options}),  # quantizes what pays
         *_biases(recipe),
         PadChannels(scheme=recipe.scheme),
     ]
@@ -177,12 +185,12 @@ PRESETS: Mapping[str, Preset] = {
         ),
         Preset(
             "int8-mixed",
-            "8-bit integers, with the layers in float that it takes to keep the outputs",
+            "8-bit integers, with the worst layers in float, within a budget",
             _int8_mixed,
             takes_scheme=True,
             takes_data=True,
             must_run=True,
-            options=("max_drop", "sqnr", "samples"),
+            options=("max_drop", "budget", "device", "samples"),
         ),
         Preset("w8", "weights of 8 bits, arithmetic in float", _weights8),
         Preset("w4", "weights of 4 bits in groups of 32, arithmetic in float", _weights4),
@@ -204,12 +212,12 @@ def preset_named(text: str) -> Preset:
         key.strip(): value.strip()
         for key, _, value in (item.partition("=") for item in inside.split(",") if item.strip())
     }
-    unknown = sorted(set(given) - set(found.options))
+    unknown = sorted(set(given) - set(found.option_names))
     if unknown:
         raise Error(
             Code.OPTION,
             f"precision {name!r} has no option {unknown[0]!r}",
-            instead=one_of(unknown[0], found.options),
+            instead=one_of(unknown[0], found.option_names),
         )
     return replace(found, given=given)
 
@@ -238,8 +246,22 @@ def with_preset(
             instead="--precision fp32, or a target with int8 (edgec targets)",
         )
     cut = fused(passes)
-    recipe = Recipe(scheme.name if scheme else "", preset.given, repair_on)
+    options = dict(preset.given)
+    name = _variant(options.pop("scheme", scheme.name), scheme) if scheme else ""
+    recipe = Recipe(name, options, repair_on)
     return [*passes[:cut], *preset.passes(recipe), *passes[cut:]]
+
+
+def _variant(name: str, scheme: QuantScheme) -> str:
+    """The name of a target's scheme or of a variant of it. Raises Error when it is neither."""
+    known = schemes_of(scheme.name)
+    if name not in known:
+        raise Error(
+            Code.OPTION,
+            f"there is no quantization scheme {name!r} of target {scheme.name!r}",
+            instead=one_of(name, known),
+        )
+    return name
 
 
 def fused(passes: Sequence[Pass]) -> int:

@@ -52,10 +52,13 @@ def main() -> None:
                 reference,
             )
         ]
+        notes: list[str] = []
         for target in TARGETS.values():
             for precision in precisions(target):
-                rows += _rows(target, precision, graph, samples, labels, reference)
+                rows += _rows(target, precision, graph, samples, labels, reference, notes)
     report.print_table(COLUMNS, rows, title=f"digits, MobileNetV2, {len(samples):,} test images")
+    for note in notes:
+        print(f"note: {note}")
 
 
 def precisions(target: Target) -> list[str]:
@@ -77,6 +80,7 @@ def _rows(
     samples: Array,
     labels: Array,
     reference: Executor,
+    notes: list[str],
 ) -> list[tuple[str, ...]]:
     if not target.runtime.is_installed:
         hint = f"pip install 'edgec[{target.runtime.extra}]'"
@@ -94,6 +98,8 @@ def _rows(
             calibration=calibration if precision == "int8" else None,
             verify=runnable,
         )
+        if compiled.caveat:
+            notes.append(compiled.caveat)
         if not runnable:
             size = f"{compiled.size / 1000:.0f} kB"
             return [(f"{target.name} ({target.runtime.module})", precision, size, "", "",

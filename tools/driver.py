@@ -82,6 +82,7 @@ class Compiled:
         verification: the golden check, when it was asked for.
         report: what quantization cost, layer by layer, when it was asked for.
         seconds: by stage: read, optimize, write, verify, report.
+        caveat: what the target's runtime does otherwise on this machine's CPU; empty where nothing.
     """
 
     graph: Graph
@@ -92,6 +93,7 @@ class Compiled:
     verification: Verification | None
     report: QuantReport | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    caveat: str = ""
 
 
 def load(
@@ -272,9 +274,9 @@ def compile(
                 verification = _checked(graph, lowered, gave_up, options, runner, samples, threads)
             if not verification.ok:
                 raise mismatch(verification, path)
-    return Compiled(
-        lowered, path, list(sizes), sum(sizes.values()), reports, verification, found, seconds
-    )
+    caveat = to.caveat(lowered) if to.caveat is not None else ""
+    size = sum(sizes.values())
+    return Compiled(lowered, path, list(sizes), size, reports, verification, found, seconds, caveat)
 
 
 def _asked(pipeline: str | Sequence[Pass]) -> str:
@@ -314,7 +316,7 @@ def _with_layouts(one: Pass, to: Target, options: Mapping[str, Any]) -> Pass:
     if not isinstance(one, Layout):
         return one
     io = "free" if options.get("io_layout", "nchw") != "nchw" else one.io
-    return replace(one, costs=one.costs or to.layouts, io=io)
+    return replace(one, target=one.target or (to.name if to.layouts else ""), io=io)
 
 
 def _checked(

@@ -109,13 +109,21 @@ def _zeros(op: Quantize, w: Writer) -> str:
 
 
 def _stated_zero_point(op: Dequantize, w: Writer) -> Operand:
-    """Zeros are spelled out for 8-bit constants and biases: without them onnxruntime keeps Gemm in
-    floats."""
-    dims = op.scale.type.static_dims
-    spelled = isinstance(op.x, Constant) and op.x.type.dtype in (dtypes.i8, dtypes.u8, dtypes.i32)
-    if op.zero_point is not None or not spelled or dims is None or op.block:
+    """That of a constant, as onnxruntime wants it.
+
+    Zeros of 8-bit constants and biases are spelled out: without them it keeps Gemm in floats. No
+    two weights share theirs: under ``session.x64quantprecision``, which keeps x86 without VNNI from
+    saturating, it rewrites each under a name that it may take only once.
+    """
+    if not isinstance(op.x, Constant) or op.x.type.dtype not in (dtypes.i8, dtypes.u8, dtypes.i32):
         return op.zero_point
-    return w.const(np.zeros(dims, op.x.type.dtype.numpy), hint="zero_point")
+    shared = op.x.type.dtype is dtypes.i32
+    if isinstance(op.zero_point, Constant):
+        return w.const(op.zero_point.array, hint=op.zero_point.hint or "zero_point", shared=shared)
+    dims = op.scale.type.static_dims
+    if op.zero_point is not None or dims is None or op.block:
+        return op.zero_point
+    return w.const(np.zeros(dims, op.x.type.dtype.numpy), hint="zero_point", shared=shared)
 
 
 def _axis(op: Quantize | Dequantize) -> int | None:

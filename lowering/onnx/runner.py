@@ -9,9 +9,12 @@ from typing import Any
 import onnx
 
 from edgec.ir import Array, Code, Error, dtypes
+from edgec.kernels import adds_bytes_in_16_bits
 from edgec.lowering.target import Runtime
 
 RUNTIME = Runtime("onnxruntime", "onnxruntime")
+# For x86 without VNNI (lowering/saturation.py): weights as u8, whose products are added in 32 bits.
+EXACT_INTEGERS = ("session.x64quantprecision", "1")
 
 # onnxruntime returns this 8-bit float as plain bytes; of the others it can return none.
 _EIGHT_BITS = {"tensor(float8e4m3fn)": dtypes.f8e4m3fn}
@@ -71,6 +74,8 @@ def session(model: Path | onnx.ModelProto, threads: int, *, optimize: bool = Tru
     ort.set_default_logger_severity(4)
     levels = ort.GraphOptimizationLevel
     options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
+    if adds_bytes_in_16_bits():
+        options.add_session_config_entry(*EXACT_INTEGERS)
     source = str(model) if isinstance(model, Path) else model.SerializeToString()
     try:
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -9,6 +9,7 @@ from edgec.lowering.onnx.quant_scheme import ONNX_SCHEME
 from edgec.lowering.onnx.runner import RUNTIME, OnnxRunner
 from edgec.lowering.onnx.workarounds import avoid_defects
 from edgec.lowering.onnx.writer import DEFAULT_OPSET, WRITERS, check_writable, write_onnx
+from edgec.lowering.saturation import overflows_here
 from edgec.lowering.target import Options, Runner, Target, register
 
 
@@ -18,6 +19,16 @@ def _write(graph: Graph, path: Path, options: Options) -> None:
 
 def _load(path: Path, threads: int) -> Runner:
     return OnnxRunner(path, threads)
+
+
+def _caveat(graph: Graph) -> str:
+    return (
+        "on this CPU (x86 without VNNI) onnxruntime's sums of 8-bit products overflow: checked "
+        "with the session option session.x64quantprecision=1. To run it on such a CPU set that, "
+        "or compile --precision 'int8{scheme=onnx-7bit}'"
+        if overflows_here(graph)
+        else ""
+    )
 
 
 ONNX = register(
@@ -34,5 +45,6 @@ ONNX = register(
         load=_load,
         option_names=("opset",),
         scheme=ONNX_SCHEME,
+        caveat=_caveat,
     )
 )

@@ -93,9 +93,14 @@ class Writer:
                 made.attribute.append(_attribute(key, attributes[key]))
         self.proto.node.append(made)
 
-    def const(self, data: Any, dtype: DType | None = None, hint: str = "const") -> str:
-        """The name of an initializer that holds that data; equal data is stored once."""
+    def const(
+        self, data: Any, dtype: DType | None = None, hint: str = "const", *, shared: bool = True
+    ) -> str:
+        """The name of an initializer that holds that data; equal data is stored once, unless it
+        must not be shared."""
         array = np.asarray(data, dtype=dtype.numpy if dtype else None)
+        if not shared:
+            return self._new_initializer(Weight(array), hint)
         return self._initializer(Weight(array), hint)
 
     def ints(self, values: Sequence[int], hint: str = "ints") -> str:
@@ -175,9 +180,13 @@ class Writer:
         key = (weight.dtype, weight.stored.shape, weight.digest)
         found = self._weights.get(key)
         if found is None:
-            found = self._weights[key] = self._unique(hint)
-            self.initializers[found] = weight
+            found = self._weights[key] = self._new_initializer(weight, hint)
         return found
+
+    def _new_initializer(self, weight: Weight, hint: str) -> str:
+        name = self._unique(hint)
+        self.initializers[name] = weight
+        return name
 
     def _unique(self, hint: str) -> str:
         return _unique(hint, self._taken, self._suffixes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgec.ir import QuantScheme, Refusal, dtypes, register_scheme
 from edgec.ir.ops import Conv, ConvTranspose, MatMul, Sigmoid, Softmax, Sub, Tanh
 from edgec.ir.ops.fused import FUSED_ACTIVATIONS
@@ -21,4 +23,8 @@ OPENVINO_SCHEME = register_scheme(
         on_demand=True,
         adds_before_rounding=True,
     )
+)
+# For x86 without VNNI, whose 16-bit sums of two products overflow at full range.
+OPENVINO_7_BIT_SCHEME = register_scheme(
+    replace(OPENVINO_SCHEME, name="openvino-7bit", weight_limit=63)
 )

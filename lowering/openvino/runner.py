@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgec.ir import Array, Code, Error
+from edgec.kernels import adds_bytes_in_16_bits
 from edgec.lowering.openvino.runtime import openvino
 
 HINTS = ("latency", "throughput")
@@ -22,13 +23,20 @@ class OpenvinoRunner:
         threads: of the CPU's stream.
         device: CPU, GPU, NPU, AUTO, HETERO:GPU,CPU, or whatever else OpenVINO knows by name.
         hint: latency or throughput, which then chooses streams and threads; none when empty.
+        exact: compute integers in floats on a CPU on which the plugin's sums of them overflow.
 
     Raises:
         Error: OpenVINO is not installed, has no such device, or refuses the model.
     """
 
     def __init__(
-        self, model: Path | Any, threads: int = 1, *, device: str = "CPU", hint: str = ""
+        self,
+        model: Path | Any,
+        threads: int = 1,
+        *,
+        device: str = "CPU",
+        hint: str = "",
+        exact: bool = True,
     ) -> None:
         self.threads, self.device, self.hint = threads, device, hint
         self.core = openvino().Core()
@@ -36,6 +44,8 @@ class OpenvinoRunner:
         try:
             self.model = self.core.read_model(str(model)) if isinstance(model, Path) else model
             chosen = settings(threads, device, hint)
+            if exact and device == "CPU" and adds_bytes_in_16_bits():
+                chosen |= {"LP_TRANSFORMS_MODE": "NO"}  # quantize and dequantize, as written
             self.compiled = self.core.compile_model(self.model, device, chosen)
             self.request = self.compiled.create_infer_request()
         except RuntimeError as error:

@@ -12,6 +12,7 @@ from edgec.lowering.openvino.runtime import RUNTIME
 from edgec.lowering.openvino.table import OPENVINO
 from edgec.lowering.openvino.writer import write_openvino
 from edgec.lowering.openvino.zero_points import drop_zero_points
+from edgec.lowering.saturation import overflows_here
 from edgec.lowering.target import Options, Runner, Target, register
 
 
@@ -25,6 +26,16 @@ def _load(path: Path, threads: int) -> Runner:
 
 def _load_with(path: Path, threads: int, options: Options) -> Runner:
     return OpenvinoRunner(path, threads, **options)
+
+
+def _caveat(graph: Graph) -> str:
+    return (
+        "on this CPU (x86 without VNNI) OpenVINO's sums of 8-bit products overflow: checked in "
+        "floats (LP_TRANSFORMS_MODE=NO). To run it on such a CPU compile --precision "
+        "'int8{scheme=openvino-7bit}'"
+        if overflows_here(graph)
+        else ""
+    )
 
 
 OPENVINO_TARGET = register(
@@ -44,5 +55,6 @@ OPENVINO_TARGET = register(
         option_names=("precision",),
         load_with=_load_with,
         runtime_options=("device", "hint"),
+        caveat=_caveat,
     )
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edgec.ir import Code, Error, Graph, LayoutCosts, Rewriter
+from edgec.ir import Code, Error, Graph, LayoutCosts, Rewriter, layout_costs_of
 from edgec.passes.base import Pass
 from edgec.passes.context import current
 from edgec.passes.driver import Statistics
@@ -23,7 +23,8 @@ class Layout(Pass):
 
     ``to`` names the layout that layout-sensitive ops must have, auto leaves them free. Inputs and
     outputs keep their layout; with ``io=free`` transposes of them cost nothing, for a target that
-    takes and gives them turned. ``costs`` are those of a target instead.
+    takes and gives them turned. ``target`` names whose costs of ops count, and whose layout where
+    it runs in one only and ``to`` is auto.
     """
 
     name = "layout"
@@ -31,7 +32,7 @@ class Layout(Pass):
 
     to: str = "auto"
     io: str = "keep"
-    costs: LayoutCosts | None = None
+    target: str = ""
 
     def __post_init__(self) -> None:
         if self.to not in (*LAYOUT_NAMES, "auto"):
@@ -39,15 +40,26 @@ class Layout(Pass):
                         instead="to=nhwc, to=nchw, or to=auto")  # fmt: skip
         if self.io not in ("keep", "free"):
             raise Error(Code.OPTION, f"layout{{io={self.io}}} is none", instead="io=keep, io=free")
-        if not isinstance(self.costs, LayoutCosts | None):
-            raise Error(Code.OPTION, "the costs of layouts are data of a target, not a text")
 
     def run(self, graph: Graph, rw: Rewriter) -> None:
-        required = None if self.to == "auto" else self.to
-        costs = self.costs or LayoutCosts(required)
+        costs = self._costs()
         for part in tuple(graph.graphs):
             if current().fuel.spend(self.name, part.terminator):
                 _settle(part, costs, rw, current().statistics, self.io == "free")
+
+    def _costs(self) -> LayoutCosts:
+        """Those of the target, in the layout that is asked for.
+
+        Raises:
+            Error: there is no such target, or it does not run in that layout.
+        """
+        costs = layout_costs_of(self.target) if self.target else LayoutCosts()
+        if self.to == "auto":
+            return costs
+        if costs.required not in (None, self.to):
+            raise Error(Code.OPTION, f"{self.target} runs in {costs.required} only, not {self.to}",
+                        instead=f"to={costs.required}, or to=auto")  # fmt: skip
+        return replace(costs, required=self.to)
 
 
 def _settle(

@@ -1,4 +1,4 @@
-"""Mixed precision: the layers that integers hurt most stay float, as few as the goal allows."""
+"""Mixed precision: the layers that integers hurt most stay float, as a budget allows."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgec.ir import Array, Code, Error, Graph, Op, Rewriter, Role, scheme_named
+from edgec.ir import Array, Code, Constant, Error, Graph, Op, Rewriter, Role, scheme_named
 from edgec.kernels import Executor, InMemory, Sample
 from edgec.passes.base import Pass
 from edgec.passes.context import PassContext, current, using
 from edgec.passes.promise import Lossy
 from edgec.passes.quality.bias_correct import BiasCorrect
+from edgec.passes.quality.budget import DROP, SIZE, Budget
 from edgec.passes.quantize import Quantize
 from edgec.passes.reconstruct import evenly, name_results
 
 
 @dataclass(frozen=True)
 class Mixed(Pass):
-    """Quantize, but leave float the layers that cost most accuracy per multiply-accumulate.
+    """Quantize, but leave float the layers that cost most accuracy, within a budget.
 
-    As few of them as it takes: until the outputs reach ``sqnr`` dB against the float model, or,
-    where the run has a score (accuracy in per cent), until it falls by ``max_drop`` at most. Layers
-    are ranked by the noise that each makes alone, on ``samples`` samples of the data.
+    A budget of accuracy (``20dB`` against the float model on ``samples`` samples of the data, or
+    ``0.5%`` of the run's score) keeps as few of them as it takes. One of cost (``4MB`` of weights,
+    or ``3ms`` that the cost model estimates on ``device``) keeps as many as it allows. Layers are
+    ranked by the noise that each makes alone, per multiply-accumulate, or per weight where bytes
+    are the budget. Without one it is 0.5% where the run has a score, else 20dB.
     """
 
     name = "mixed"
@@ -31,38 +34,77 @@ class Mixed(Pass):
     reads_data = True
 
     scheme: str = "onnx"
-    sqnr: float = 20.0
-    max_drop: float = 0.5
+    budget: str = ""
+    device: str = ""
     samples: int = 16
+
+    def __post_init__(self) -> None:
+        if self.budget:
+            Budget.read(self.budget, self.device)
 
     def run(self, graph: Graph, rw: Rewriter) -> None:
         context = current()
         data = context.require_data("mixed precision compares layers over data")
+        budget = Budget.read(self.budget or ("0.5%" if context.score else "20dB"), self.device)
+        if budget.kind == DROP and context.score is None:
+            raise Error(
+                Code.OPTION, f"a budget of {budget.text} of a score, and no score is at hand",
+                instead="score=… of edgec.compile, or a budget of 20dB",
+            )  # fmt: skip
         if not context.fuel.spend(self.name, graph.terminator):
             return
         name_results(graph)
         trial = _Trial(graph, self.scheme, list(evenly(data, self.samples)))
-        kept = self._cheapest(trial, trial.ranked())
+        ranked = trial.ranked(per_byte=budget.kind == SIZE)
+        kept = (
+            _most(trial, ranked, budget) if budget.bounds_cost else _fewest(trial, ranked, budget)
+        )
         context.statistics.applied |= {f"keep %{name} float": 1 for name in kept}
         Quantize(scheme=self.scheme, keep="|".join(kept)).run(graph, rw)
 
-    def _cheapest(self, trial: _Trial, ranked: Sequence[str]) -> Sequence[str]:
-        """The shortest beginning of the ranking that meets the goal, by bisection."""
-        low, high = 0, len(ranked)
-        while low < high:
-            middle = (low + high) // 2
-            if self._meets(trial, ranked[:middle]):
-                high = middle
-            else:
-                low = middle + 1
-        return ranked[:high]
 
-    def _meets(self, trial: _Trial, kept: Sequence[str]) -> bool:
-        made = trial.quantized(kept)
-        score = current().score
-        if score is None:
-            return trial.sqnr(made) >= self.sqnr
-        return score(trial.graph) - score(made) <= self.max_drop
+def _fewest(trial: _Trial, ranked: Sequence[str], budget: Budget) -> Sequence[str]:
+    """The shortest beginning of the ranking that is accurate enough, by bisection.
+
+    Raises:
+        Error: not even all of it is.
+    """
+    if not trial.is_accurate(ranked, budget):
+        raise Error(
+            Code.PRECISION,
+            f"a budget of {budget.text} is not met with every layer of {trial.graph.name!r} in "
+            "float: what stays on integers beside them costs more",
+            instead="a wider budget, or --precision fp32",
+        )
+    low, high = 0, len(ranked)
+    while low < high:
+        middle = (low + high) // 2
+        if trial.is_accurate(ranked[:middle], budget):
+            high = middle
+        else:
+            low = middle + 1
+    return ranked[:high]
+
+
+def _most(trial: _Trial, ranked: Sequence[str], budget: Budget) -> Sequence[str]:
+    """Every layer in the ranking's order that the budget still has room for.
+
+    Raises:
+        Error: not even integers throughout fit.
+    """
+    least = budget.cost(trial.quantized((), repair=False))
+    if least > budget.limit:
+        raise Error(
+            Code.PRECISION,
+            f"on integers throughout {trial.graph.name!r} takes {budget.shown(least)}, more than "
+            f"the budget of {budget.text}",
+            instead="a wider budget, or prune it first (edgec passes: prune, factorize)",
+        )
+    kept: list[str] = []
+    for name in ranked:
+        if budget.cost(trial.quantized([*kept, name], repair=False)) <= budget.limit:
+            kept.append(name)
+    return kept
 
 
 class _Trial:
@@ -74,8 +116,9 @@ class _Trial:
         self.samples = samples
         self.right = _outputs(self.graph, samples)
 
-    def ranked(self) -> list[str]:
-        """Names of the layers, the one with the most noise per multiply-accumulate first."""
+    def ranked(self, *, per_byte: bool) -> list[str]:
+        """Names of the layers, the one first whose noise is largest for what it costs in float: per
+        byte of its weights, or per multiply-accumulate."""
         roles = scheme_named(self.scheme)
         layers: list[Op] = [
             op for op in self.graph.ops if op.work().macs and roles.role(op) is Role.WEIGHTED
@@ -91,7 +134,8 @@ class _Trial:
         noise = {}
         for op, name in zip(layers, names, strict=True):
             alone = self.quantized(sorted(others - {name}), repair=False)
-            noise[name] = self.noise(alone) / max(op.work().macs, 1)
+            cost = _weight_bytes(op) if per_byte else op.work().macs
+            noise[name] = self.noise(alone) / max(cost, 1)
         return sorted(names, key=lambda name: -noise[name])
 
     def quantized(self, kept: Sequence[str], *, repair: bool = True) -> Graph:
@@ -104,6 +148,14 @@ class _Trial:
                 BiasCorrect(samples=0).run(made, Rewriter(made))
         return made
 
+    def is_accurate(self, kept: Sequence[str], budget: Budget) -> bool:
+        """Whether outputs, or the score, stay within a budget of accuracy."""
+        made = self.quantized(kept)
+        score = current().score
+        if budget.kind == DROP and score is not None:
+            return score(self.graph) - score(made) <= budget.limit
+        return self.sqnr(made) >= budget.limit
+
     def noise(self, made: Graph) -> float:
         """The power of the difference of the outputs, as a share of the outputs' own."""
         off = [a - b for a, b in zip(_outputs(made, self.samples), self.right, strict=True)]
@@ -112,6 +164,10 @@ class _Trial:
     def sqnr(self, made: Graph) -> float:
         """Signal to quantization noise in dB."""
         return float(-10 * np.log10(max(self.noise(made), 1e-30)))
+
+
+def _weight_bytes(op: Op) -> int:
+    return sum(v.type.nbytes() for v in op.present_operands if isinstance(v, Constant))
 
 
 def _outputs(graph: Graph, samples: Sequence[Sample]) -> list[Array]:

@@ -50,7 +50,7 @@ FOREIGN = {
     "ai_edge_litert": ("lowering/tflite/",),
     "flatbuffers": ("lowering/tflite/",),
     "google": ("lowering/onnx/",),
-    "llvmlite": ("kernels/jit.py",),  # what numba compiles with
+    "llvmlite": ("kernels/jit.py", "kernels/host.py"),  # what numba compiles with
     "ml_dtypes": ("",),  # element types for numpy, as much a part of it as its own
     "networkx": ("passes/",),
     "nncf": ("tools/bench/",),

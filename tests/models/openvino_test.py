@@ -66,7 +66,7 @@ def test_int8_runs_on_integers(models: Path, name: str, tmp_path: Path) -> None:
         verify=True,
     )
     assert compiled.verification is not None
-    left = heavy_in_floats(OpenvinoRunner(tmp_path / "m.xml"))
+    left = heavy_in_floats(OpenvinoRunner(tmp_path / "m.xml", exact=False))
     assert left.total() <= FLOAT.get(name, 0), left
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from properties.graphs import graphs
 
-from edgec.ir import Builder, Error, Graph, LayoutCosts, Op, Value, dtypes
+from edgec.ir import Builder, Error, Graph, LayoutCosts, Op, Value, dtypes, register_layout_costs
 from edgec.ir.ops import (
     Add,
     Concat,
@@ -248,7 +248,8 @@ def test_costs_of_a_target_are_weighed_against_bytes(
     model = model_of(program)
     graph = model.finish(outputs)
     extra = {"nchw": first, "nhwc": last}
-    run(graph, Layout(costs=LayoutCosts(extra={Conv: extra, MaxPool: extra})))
+    register_layout_costs("weighed", LayoutCosts(extra={Conv: extra, MaxPool: extra}))
+    run(graph, Layout(target="weighed"))
     spent = sum(extra[op.layout] for op in graph.ops if isinstance(op, (Conv, MaxPool)))
     assert transposed_bytes(graph) + spent == model.least(None, (first, last))
 
@@ -289,10 +290,33 @@ def test_the_report_names_who_forces_a_transpose() -> None:
     assert moves[1].wanted.endswith("is written for nchw: layout has no rule for norm.lrn")
 
 
-@pytest.mark.parametrize("option", ["to=best", "io=turned", "costs=none"])
+@pytest.mark.parametrize("option", ["to=best", "io=turned", "layout=nhwc"])
 def test_options_that_are_none_are_refused(option: str) -> None:
     with pytest.raises(Error, match="layout"):
         parse_pipeline(f"layout{{{option}}}")
+
+
+def one_conv() -> Graph:
+    builder = Builder("g")
+    x = builder.input("x", dtypes.f32, DIMS)
+    weight = builder.const(np.ones((2, 2, 1, 1), dtype=np.float32))
+    return builder.output(y=builder.add(Conv(x, weight)).result)
+
+
+def test_a_target_that_runs_in_one_layout_decides() -> None:
+    register_layout_costs("last only", LayoutCosts("nhwc"))
+    graph = one_conv()
+    run(graph, Layout(target="last only"))
+    assert [op.layout for op in graph.ops if isinstance(op, Conv)] == ["nhwc"]
+
+
+def test_a_target_contradicted_or_unknown_is_refused() -> None:
+    register_layout_costs("last only", LayoutCosts("nhwc"))
+    with pytest.raises(Error, match="last only runs in nhwc only, not nchw"):
+        run(one_conv(), Layout(to="nchw", target="last only"))
+    with pytest.raises(Error, match="there is no target 'lats only'") as raised:
+        run(one_conv(), Layout(target="lats only"))
+    assert "last only" in str(raised.value)
 
 
 def test_ten_thousand_ops_take_seconds() -> None:

@@ -138,9 +138,10 @@ def test_mixed_precision_keeps_as_many_layers_float_as_the_goal_takes(
     x = _images(digits_test, 0, 8)
     data = InMemory([{name: x[i : i + 1]} for i in range(8)], "digits")
     kept = []
-    for goal in (10.0, 42.0, 90.0):
+    for goal in (10, 42, 90):
         made = graph.clone()
-        reports = edgec.optimize(made, f"O2,calibrate,mixed{{sqnr={goal}}}", Settings(data=data))
+        pipeline = f"O2,calibrate,mixed{{budget={goal}dB}}"
+        reports = edgec.optimize(made, pipeline, Settings(data=data))
         kept.append(sum("float" in rule for rule in reports[-1].statistics.applied))
     assert kept[0] == 0 < kept[1] < kept[2]
 
@@ -158,9 +159,49 @@ def test_a_score_decides_where_there_is_one(digits: Path, digits_test: Path) -> 
 
     settings = Settings(data=data, score=score)
     strict, loose = graph.clone(), graph.clone()
-    edgec.optimize(strict, "O2,calibrate,mixed{max_drop=10.0}", settings)
-    edgec.optimize(loose, "O2,calibrate,mixed{max_drop=100.0}", settings)
+    edgec.optimize(strict, "O2,calibrate,mixed{budget=10%}", settings)
+    edgec.optimize(loose, "O2,calibrate,mixed{budget=100%}", settings)
     assert score(strict) >= 90 > score(loose)
+
+
+def mixed(graph: Graph, budget: str) -> tuple[Graph, int]:
+    """The graph under a budget, and the number of layers that stay float."""
+    made = graph.clone()
+    data = InMemory([seeded_inputs(graph)], "random")
+    reports = edgec.optimize(made, f"O2,calibrate,mixed{{budget={budget}}}", Settings(data=data))
+    return made, sum("float" in rule for rule in reports[-1].statistics.applied)
+
+
+def test_bytes_keep_as_many_layers_float_as_they_allow(digits: Path) -> None:
+    graph = edgec.load(digits)
+    kept = []
+    for limit in (70, 100, 1000):
+        made, layers = mixed(graph, f"{limit}kB")
+        assert sum(constant.type.nbytes() for constant in made.constants) <= limit * 1000
+        kept.append(layers)
+    assert 0 < kept[0] < kept[1] < kept[2]
+
+
+def test_milliseconds_keep_as_many_layers_float_as_they_allow(digits: Path) -> None:
+    graph = edgec.load(digits, input_shapes={"input": (1, 1, 28, 28)})
+    kept = [mixed(graph, f"{us}us,device=raspberry-pi-5")[1] for us in (30, 50, 1000)]
+    assert 0 < kept[0] < kept[1] < kept[2]
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ("1kB", "takes 63kB, more than the budget of 1kB"),
+        ("1us,device=raspberry-pi-5", "more than the budget of 1us"),
+        ("3ms", "a latency on no device"),
+        ("3ms,device=abacus", "there is no device 'abacus'"),
+        ("0.5%", "of a score, and no score is at hand"),
+        ("5 apples", "'5 apples' is no budget"),
+    ],
+)
+def test_budgets_that_cannot_be_met(digits: Path, budget: str, words: str) -> None:
+    with pytest.raises(Error, match=words):
+        mixed(edgec.load(digits, input_shapes={"input": (1, 1, 28, 28)}), budget)
 
 
 # -- equalization ---------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def test_mixed_precision_keeps_a_score(digits: Path, digits_test: Path, tmp_path
         ("int7", "there is no precision 'int7'"),
         ("int8{max_drop=1}", "precision 'int8' has no option 'max_drop'"),
         ("int8-mixed{drop=1}", "precision 'int8-mixed' has no option 'drop'"),
-        ("int8-mixed{max_drop=few}", "wants a float"),
+        ("int8-mixed{max_drop=few}", "is no budget"),
     ],
 )
 def test_precisions_that_do_not_read(text: str, words: str) -> None:

@@ -87,7 +87,7 @@ def _survey(chosen: argparse.Namespace, target: Target, graph: Graph) -> int:
 def _as_integers(chosen: argparse.Namespace, target: Target, graph: Graph) -> None:
     """The graph as the target would have it, in place, without what only repairs precision."""
     listed = [
-        replace(one, costs=target.layouts) if isinstance(one, Layout) else one
+        replace(one, target=target.name) if isinstance(one, Layout) else one
         for one in parse_pipeline(target.pipeline)
     ]
     passes = with_preset(listed, preset_named("int8"), target.scheme, target.name)

@@ -214,6 +214,7 @@ def _print(
                 "passes": report.reports_json(compiled.reports),
                 "verification": check and check.as_json(),
                 "report": compiled.report and compiled.report.as_json(),
+                "caveat": compiled.caveat,
             }
         )
         return
@@ -230,6 +231,8 @@ def _print(
         _print_report(compiled.report)
     if check is not None:
         _print_check(check)
+    if compiled.caveat:
+        print(f"note: {compiled.caveat}")
     sys.stdout.flush()
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from edgec.lowering import TARGETS, Target
+from edgec.kernels import adds_bytes_in_16_bits
+from edgec.lowering import OVERFLOW_ADVICE, TARGETS, Target
 from edgec.tools import report
 from edgec.tools.plugins import PLUGINS
 
@@ -106,6 +107,8 @@ def _advice() -> list[str]:
     cache = os.environ.get("NUMBA_CACHE_DIR")
     if cache and not os.access(cache, os.W_OK):
         advice.append(f"NUMBA_CACHE_DIR={cache} is not writable: kernels are compiled every time")
+    if adds_bytes_in_16_bits():
+        advice.append(OVERFLOW_ADVICE)
     advice += [f"plugin {p.name!r} ({p.origin}) is broken: {p.error}" for p in PLUGINS if p.error]
     return advice
 

@@ -24,11 +24,16 @@ Draw = Callable[[], Sequence[Array]]
 
 @dataclass(frozen=True)
 class Wider:
-    """A tolerance in place of a case's own, and why."""
+    """A tolerance in place of a case's own, and why.
+
+    Attributes:
+        everywhere: needed on every CPU; False where some CPU's order of summing meets the case's.
+    """
 
     rtol: float
     atol: float
     why: str
+    everywhere: bool = True
 
 
 _ATTENTION = Wider(
@@ -43,6 +48,13 @@ _DFT = Wider(
     "where the exact result is 0, the published one is 1.9e-7, left by float32 sums of numbers up "
     "to 99; ours is below 1e-15",
 )
+_SQUEEZENET = Wider(
+    1e-3,
+    1.0,
+    "a softmax over 1,000 equal sums of 1.6e10, whose last place is worth 1,024: on a CPU on which "
+    "BLAS adds the last columns of a matrix in another order, these alone share the result",
+    everywhere=False,
+)
 WIDER: Mapping[str, Wider] = {
     "test_attention_4d_causal_fp16": _ATTENTION,
     "test_attention_4d_causal_fp16_expanded": _ATTENTION,
@@ -50,6 +62,7 @@ WIDER: Mapping[str, Wider] = {
     "test_attention_4d_gqa_with_past_and_present_fp16_expanded": _ATTENTION,
     "test_dft_inverse": _DFT,
     "test_dft_inverse_opset19": _DFT,
+    "test_squeezenet": _SQUEEZENET,
 }
 
 
