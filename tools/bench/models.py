@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from edgec.ir import Array, Graph, symbols
-from edgec.kernels import Executor, seeded_inputs
+from edgec.kernels import Executor, adds_bytes_in_16_bits, seeded_inputs
 from edgec.lowering.onnx import OnnxRunner, read_onnx
 from edgec.tools import driver
 from edgec.tools.bench.peers import OPTIMIZERS, node_count
@@ -130,4 +130,5 @@ def machine() -> str:
     """What the numbers were measured on, without naming the machine."""
     with open("/proc/cpuinfo") as file:
         model = next((line.split(":")[1].strip() for line in file if "model name" in line), "?")
-    return f"{model}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}"
+    features = ", no VNNI" if adds_bytes_in_16_bits() else ""
+    return f"{model}{features}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}"

@@ -27,6 +27,17 @@ def edgec_quantizer(precision: str) -> Quantizer:
     return run
 
 
+def plain_minmax(model: Path, name: str, samples: Sequence[Array], out: Path) -> None:
+    """What no preset may be worse than: extremes, and one scale per tensor."""
+    driver.compile(
+        driver.load(model),
+        "onnx",
+        out,
+        pipeline="O2,calibrate{method=minmax},quantize{scheme=onnx,weights=per_tensor}",
+        calibration=[{name: sample} for sample in samples],
+    )
+
+
 def onnxruntime_quantizer(method: str) -> Quantizer:
     """``quantize_static`` as its documentation recommends: preprocessing, QDQ, u8 activations, s8
     weights per channel."""
@@ -78,6 +89,14 @@ QUANTIZERS: Mapping[str, Quantizer] = {
     "edgec int8": edgec_quantizer("int8"),
     "edgec int8-fast": edgec_quantizer("int8-fast"),
     "edgec int8-best": edgec_quantizer("int8-best"),
+}
+PRECISIONS: Mapping[str, Quantizer] = {
+    "fp16": edgec_quantizer("fp16"),
+    "w8": edgec_quantizer("w8"),
+    "w4": edgec_quantizer("w4"),
+    "plain int8: min-max, per tensor": plain_minmax,
+    **{name: edgec_quantizer(name) for name in ("int8-fast", "int8", "int8-best")},
+    "int8-mixed{budget=30dB}": edgec_quantizer("int8-mixed{budget=30dB}"),
 }
 
 

@@ -2,7 +2,8 @@
 
 Each gets the same model and the same samples to calibrate on, and is judged on other samples with
 onnxruntime: signal to noise against the float model's output, agreement of the best class, accuracy
-where there are labels, seconds, and latency against the float model in paired calls.
+where there are labels, bytes, seconds, and latency against the float model in paired calls. With
+``--table precisions`` they are not ours and other people's but all that we have.
 """
 
 from __future__ import annotations
@@ -26,13 +27,21 @@ from edgec.lowering.onnx import OnnxRunner
 from edgec.tools.bench.models import machine
 from edgec.tools.bench.page import versions
 from edgec.tools.bench.quant_cases import Case, cases_in
-from edgec.tools.bench.quant_peers import QUANTIZERS
+from edgec.tools.bench.quant_peers import PRECISIONS, QUANTIZERS, Quantizer
 from edgec.tools.bench.timing import Timing, paired
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "quantization.md"
 BEGIN, END = "<!-- table: made by the command above -->", "<!-- end of table -->"
+BEGIN_PRECISIONS = "<!-- precisions: made by the command above -->"
+END_PRECISIONS = "<!-- end of precisions -->"
 PACKAGES = ("edgec", "onnxruntime", "nncf", "numpy")
+
+
+TABLES: Mapping[str, tuple[Mapping[str, Quantizer], str, str]] = {
+    "quantizers": (QUANTIZERS, BEGIN, END),
+    "precisions": (PRECISIONS, BEGIN_PRECISIONS, END_PRECISIONS),
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class Row:
         sqnr_db: over all outputs of all evaluation samples.
         agreement: share of samples with the float model's best class; None for maps.
         accuracy: against labels.
+        size: bytes of the file.
         seconds: to quantize, calibration included.
         cpu_seconds: of all threads meanwhile, which says more where others use the machine too.
         latency: in onnxruntime on one thread, against the float model.
@@ -54,6 +64,7 @@ class Row:
     sqnr_db: float | None = None
     agreement: float | None = None
     accuracy: float | None = None
+    size: int | None = None
     seconds: float | None = None
     cpu_seconds: float | None = None
     latency: Timing | None = None
@@ -65,6 +76,7 @@ def main() -> int:
     default = Path(os.environ.get("EDGEC_MODELS", ROOT.parent / "shared" / "models"))
     parser.add_argument("--models", type=Path, default=default, help="folder of models and data")
     parser.add_argument("--case", action="append", choices=list(cases_in(default)))
+    parser.add_argument("--table", default="quantizers", choices=list(TABLES))
     parser.add_argument("--only", action="append", metavar="WORD", help="quantizers with WORD")
     parser.add_argument("--rounds", type=int, default=31, help="of paired calls for latency")
     parser.add_argument("--repeats", type=int, default=1, help="of quantizing; the fastest counts")
@@ -80,17 +92,19 @@ def main() -> int:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     words = chosen.only or [""]
-    wanted = [name for name in QUANTIZERS if any(word in name for word in words)]
+    quantizers, begin, end = TABLES[chosen.table]
+    wanted = {n: made for n, made in quantizers.items() if any(word in n for word in words)}
     rows: list[Row] = []
     for name, make in cases_in(chosen.models).items():
         if not chosen.case or name in chosen.case:
             rows += rows_of(make(), wanted, chosen.rounds, chosen.repeats)
     if chosen.update and chosen.json and chosen.json.is_file():
-        rows = updated(rows_in(chosen.json), rows)
+        rows = updated(rows_in(chosen.json), rows, list(quantizers))
     text = tables(rows)
     print(text)
     if chosen.write:
-        write_atomically(PAGE, lambda path: _write(path, inserted(PAGE.read_text("utf-8"), text)))
+        page = inserted(PAGE.read_text("utf-8"), text, begin, end)
+        write_atomically(PAGE, lambda path: _write(path, page))
     if chosen.json:
         numbers = json.dumps([asdict(row) for row in rows], indent=1)
         write_atomically(chosen.json, lambda path: _write(path, numbers))
@@ -106,10 +120,10 @@ def rows_in(path: Path) -> list[Row]:
     ]
 
 
-def updated(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+def updated(old: Sequence[Row], new: Sequence[Row], quantizers: Sequence[str]) -> list[Row]:
     """Old rows with new ones in their place, in the order of the quantizers."""
     rows = {(row.case, row.quantizer): row for row in (*old, *new)}
-    order = [*QUANTIZERS, "float"]
+    order = [*quantizers, "float"]
     cases = list(dict.fromkeys(row.case for row in (*old, *new)))
     return sorted(rows.values(), key=lambda r: (cases.index(r.case), order.index(r.quantizer)))
 
@@ -128,17 +142,19 @@ def inserted(page: str, text: str, begin: str = BEGIN, end: str = END) -> str:
 # -- measuring ------------------------------------------------------------------------------------
 
 
-def rows_of(case: Case, quantizers: Sequence[str], rounds: int, repeats: int) -> list[Row]:
+def rows_of(
+    case: Case, quantizers: Mapping[str, Quantizer], rounds: int, repeats: int
+) -> list[Row]:
     """Every quantizer on one model."""
     truth = outputs(OnnxRunner(case.model), case)
     with tempfile.TemporaryDirectory() as folder:
         made: dict[str, Path] = {}
         seconds: dict[str, tuple[float, float]] = {}
         failures: dict[str, str] = {}
-        for name in quantizers:
+        for name, quantizer in quantizers.items():
             out = Path(folder) / f"{len(made)}.onnx"
             try:
-                took = [_timed(name, case, out) for _ in range(repeats)]
+                took = [_timed(quantizer, case, out) for _ in range(repeats)]
                 OnnxRunner(out)
             except Exception as error:  # noqa: BLE001  (a peer may fail in any way; its row says so)
                 failures[name] = f"{type(error).__name__}: {error}".splitlines()[0][:80]
@@ -152,17 +168,24 @@ def rows_of(case: Case, quantizers: Sequence[str], rounds: int, repeats: int) ->
                 rows.append(Row(case.name, name, failure=failures[name]))
                 continue
             found = outputs(OnnxRunner(made[name]), case)
-            rows.append(_row(case, name, found, truth, seconds[name], latencies[name]))
+            size = made[name].stat().st_size
+            rows.append(_row(case, name, found, truth, size, seconds[name], latencies[name]))
         rows.append(
-            Row(case.name, "float", accuracy=_accuracy(case, truth), latency=latencies["float"])
+            Row(
+                case.name,
+                "float",
+                accuracy=_accuracy(case, truth),
+                size=case.model.stat().st_size,
+                latency=latencies["float"],
+            )
         )
     return rows
 
 
-def _timed(name: str, case: Case, out: Path) -> tuple[float, float]:
+def _timed(quantizer: Quantizer, case: Case, out: Path) -> tuple[float, float]:
     """Seconds by the clock, and of all threads."""
     begin, used = time.perf_counter(), time.process_time()
-    QUANTIZERS[name](case.model, case.input, case.calibration, out)
+    quantizer(case.model, case.input, case.calibration, out)
     return time.perf_counter() - begin, time.process_time() - used
 
 
@@ -177,6 +200,7 @@ def _row(
     name: str,
     found: Array,
     truth: Array,
+    size: int,
     seconds: tuple[float, float],
     latency: Timing,
 ) -> Row:
@@ -187,6 +211,7 @@ def _row(
         sqnr_db=sqnr(found, truth),
         agreement=float(np.mean(found.argmax(1) == truth.argmax(1))) if scores else None,
         accuracy=_accuracy(case, found),
+        size=size,
         seconds=seconds[0],
         cpu_seconds=seconds[1],
         latency=latency,
@@ -225,9 +250,9 @@ def tables(rows: Sequence[Row]) -> str:
         own = [row for row in rows if row.case == case]
         parts.append(f"### {case}\n")
         parts.append(
-            "| quantizer | SQNR dB | top-1 as float | accuracy | seconds | CPU s | latency |"
+            "| quantizer | SQNR dB | top-1 as float | accuracy | kB | seconds | CPU s | latency |"
         )
-        parts.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+        parts.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
         parts += [_line(row) for row in own]
         parts.append("")
     return "\n".join(parts)
@@ -235,12 +260,13 @@ def tables(rows: Sequence[Row]) -> str:
 
 def _line(row: Row) -> str:
     if row.failure:
-        return f"| {row.quantizer} | {row.failure} | | | | | |"
+        return f"| {row.quantizer} | {row.failure} | | | | | | |"
     cells = [
         row.quantizer,
         _shown(row.sqnr_db, "{:.2f}"),
         _shown(row.agreement, "{:.1%}"),
         _shown(row.accuracy, "{:.2%}"),
+        "" if row.size is None else f"{row.size / 1000:,.0f}",
         _shown(row.seconds, "{:.1f}"),
         _shown(row.cpu_seconds, "{:.1f}"),
         ""
