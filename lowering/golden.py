@@ -17,7 +17,6 @@ from edgec.kernels import (
     MOVEMENTS,
     Comparison,
     Executor,
-    Judge,
     Mover,
     Tolerance,
     compare,
@@ -25,6 +24,7 @@ from edgec.kernels import (
     seeded_inputs,
     tolerance_of,
 )
+from edgec.lowering.grid_judge import judge_of
 from edgec.lowering.target import Runner
 
 # Layers beyond the bound that are looked at again; the first that really differs is among them.
@@ -151,6 +151,8 @@ def check_artifact(
 ) -> Verification:
     """Run the reference on ``graph`` and the artifact on its runtime, on the same inputs.
 
+    A model that came quantized is judged by its own grids (``lowering/grid_judge.py``).
+
     Args:
         graph: what the artifact should compute: the model as it was read.
         samples: sets of inputs by name; one seeded random set when None.
@@ -163,7 +165,7 @@ def check_artifact(
     for inputs in samples if samples is not None else [seeded_inputs(graph)]:
         first = first or inputs
         count += 1
-        judge = Judge(graph, inputs, executor=executor)
+        judge = judge_of(graph, inputs, executor)
         actual = runner.run({name: inputs[name] for name in runner.input_names})
         for name in judge.expected:
             require_output(name, actual)

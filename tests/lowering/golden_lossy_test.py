@@ -12,7 +12,7 @@ from onnx import numpy_helper
 
 import edgec
 from edgec.ir import Array, Graph, parse_graph
-from edgec.lowering import Verification, check_lossy
+from edgec.lowering import Verification, check_artifact, check_lossy
 from edgec.lowering.onnx import OnnxRunner, to_model
 from edgec.tools.demo import normalized
 
@@ -118,6 +118,9 @@ def test_a_layer_alone_is_held_to_its_own_step() -> None:
         def run_with_taps(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
             raise AssertionError("nobody asked for layers")
 
+    assert check_artifact(lowered, Off(0.9)).ok, "as a model that came quantized"
+    assert not check_artifact(lowered, Off(1.1)).ok
+    assert not check_artifact(original, Off(0.9)).ok, "floats are not excused"
     assert check_lossy(original, lowered, Off(0.9)).ok
     assert not check_lossy(original, lowered, Off(1.1)).ok
     found = check_lossy(original, lowered, Off(0)).accuracy["y"]
