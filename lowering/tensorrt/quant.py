@@ -15,6 +15,7 @@ from edgec.lowering.tensorrt.writer import Writer
 
 STORED = (dtypes.i8, dtypes.i4, dtypes.f8e4m3fn)
 REAL = (dtypes.f32, dtypes.f16, dtypes.bf16)
+_HOW = "--precision int8 stores a model that comes quantized on symmetric grids of its own ranges"
 
 
 @limit(Quantize)
@@ -35,14 +36,15 @@ def dequantize_limit(op: Dequantize) -> str | None:
 
 def _limit(op: Quantize | Dequantize, stored: object, real: Value) -> str | None:
     if stored not in STORED:
-        return f"numbers are stored as {', '.join(d.name for d in STORED)}, not as {stored}"
+        how = f": {_HOW}" if stored in (dtypes.u8, dtypes.i32) else ""
+        return f"numbers are stored as {', '.join(d.name for d in STORED)}, not as {stored}{how}"
     if real.type.dtype is not op.scale.type.dtype:
         return f"the scale is {op.scale.type.dtype.name}, the numbers are {real.type.dtype.name}"
     if not isinstance(op.scale, Constant):
         return "the scale is computed at run time"
     point = op.zero_point
     if point is not None and not (isinstance(point, Constant) and not _any(point)):
-        return "the zero point is not 0: TensorRT quantizes symmetrically"
+        return f"the zero point is not 0, which TensorRT does not know: {_HOW}"
     if op.block and (stored is not dtypes.i4 or op.x.type.rank != 2):
         return "one scale per block is for 4-bit weights of two axes"
     return None

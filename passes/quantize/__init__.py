@@ -13,6 +13,7 @@ from edgec.passes.driver import Statistics
 from edgec.passes.pattern import Miss
 from edgec.passes.promise import Lossy
 from edgec.passes.quantize.assign import assign_grids
+from edgec.passes.quantize.center import center
 from edgec.passes.quantize.clamps import drop_clamps, separate_clamps
 from edgec.passes.quantize.expand import expand
 from edgec.passes.quantize.floats import leave_sums_as_floats
@@ -66,6 +67,7 @@ class Quantize(Pass):
         applied["repair scale"] += repair_scales(graph)
         applied["lift"] += lift(graph)
         applied["retype"] += retype(graph, scheme)
+        applied["center"] += center(graph, scheme)
         separate_activations(graph, scheme)
         expand(graph, scheme)
         name_results(graph)

@@ -7,6 +7,7 @@ import numpy as np
 from edgec.ir import Constant, DType, Grid, Value, dtypes
 from edgec.ir.ops import Dequantize, Quantize
 from edgec.ir.ops.quant import is_per_tensor
+from edgec.kernels import KERNELS
 from edgec.passes.quantize.grids import offset
 
 
@@ -43,6 +44,14 @@ def storing_op(value: Value, stored: DType) -> Quantize | None:
         if user.precision is None and grid_in(user, stored) is not None:
             return user
     return None
+
+
+def as_floats(value: Value) -> Constant:
+    """The real numbers of a constant that is stored in integers."""
+    read = value.producer
+    assert isinstance(read, Dequantize)
+    operands = [v.array if isinstance(v, Constant) else None for v in read.operands]
+    return Constant(KERNELS.rules[Dequantize](read, *operands, out=None), hint=value.hint)
 
 
 def same_numbers(a: Value | None, b: Value | None) -> bool:

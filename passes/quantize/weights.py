@@ -10,9 +10,9 @@ import numpy as np
 
 from edgec.ir import Array, Constant, Grid, Op, QuantScheme, Rewriter, Value
 from edgec.ir.ops import ConvTranspose, Dequantize, MatMul
-from edgec.kernels import KERNELS
 from edgec.passes.driver import Statistics
 from edgec.passes.pattern import Miss
+from edgec.passes.quantize.existing import as_floats
 from edgec.passes.quantize.grids import Scales
 from edgec.passes.quantize.layers import (
     has_scale,
@@ -95,7 +95,7 @@ class WeightQuantizer:
         assert isinstance(read, Dequantize)
         wanted = None if scales is None else np.float32(x.scale) * scales
         if self.scheme.bias is None or wanted is None or not has_scale(read, wanted):
-            rw.set_operand(op, BIAS_SLOT, _as_floats(bias))
+            rw.set_operand(op, BIAS_SLOT, as_floats(bias))
 
     def _is_safe(self, op: Op, x: Inputs, rw: Rewriter) -> bool:
         """True when no sum of the model's own integer weights leaves i32; such a layer is given
@@ -104,7 +104,7 @@ class WeightQuantizer:
         assert weight is not None
         if np.all(worst_sums(stored_rows(op, weight), x) <= LARGEST_SUM - LARGEST_BIAS):
             return True
-        rw.set_operand(op, WEIGHT_SLOT, _as_floats(weight))
+        rw.set_operand(op, WEIGHT_SLOT, as_floats(weight))
         reason = "it stays float: the worst sum of its integers leaves 32 bits"
         self.statistics.missed("quantize", Miss(reason), op)
         return False
@@ -171,14 +171,6 @@ _RAISED = {
     "bias": "the scale of some weights is raised so that the bias fits 32 bits",
     "sum": "the scale of some weights is raised so that the sum fits 32 bits",
 }
-
-
-def _as_floats(value: Value) -> Constant:
-    """The real numbers of a constant that is stored in integers."""
-    read = value.producer
-    assert isinstance(read, Dequantize)
-    operands = [v.array if isinstance(v, Constant) else None for v in read.operands]
-    return Constant(KERNELS.rules[Dequantize](read, *operands, out=None), hint=value.hint)
 
 
 def _rows(data: Array, axis: int) -> Rows:
