@@ -364,6 +364,9 @@ def staged(path: Path) -> Iterator[Path]:
             _move_together(sorted(folder.iterdir()), path.parent, folder / "earlier")
         except OSError as error:
             raise Error(Kind.LOWERING, f"cannot write {path}: {error.strerror}") from error
+    except Error as error:  # the user knows the path that was asked for, not the one in between
+        message = error.message.replace(str(folder / path.name), str(path))
+        raise Error(error.code, message, error.findings, instead=error.instead) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

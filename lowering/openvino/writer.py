@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -289,4 +292,8 @@ def write_openvino(graph: Graph, path: Path, *, precision: str = "fp32") -> None
     try:
         openvino().save_model(model, str(path), compress_to_fp16=precision == "fp16")
     except RuntimeError as error:
-        raise Error(Kind.LOWERING, f"cannot write {path}: {error}") from error
+        # A stream's error names no reason; a full disk is the one that users meet.
+        weights = sum(constant.type.nbytes() for constant in graph.constants)
+        full = shutil.disk_usage(path.parent).free < weights
+        why = os.strerror(errno.ENOSPC) if full else str(error)
+        raise Error(Kind.LOWERING, f"cannot write {path}: {why}") from error

@@ -79,8 +79,10 @@ sys.exit(cli.main(sys.argv[1:]))
         (writer.PROTOBUF_LIMIT, ".onnx", ["compile"]),
         (10_000, ".onnx", ["compile"]),  # weights in a file of their own
         (writer.PROTOBUF_LIMIT, ".eir", ["opt", "-p", "dce"]),
+        (writer.PROTOBUF_LIMIT, ".tflite", ["compile", "-t", "tflite"]),
+        (writer.PROTOBUF_LIMIT, ".xml", ["compile", "-t", "openvino"]),
     ],
-    ids=["one file", "two files", "text"],
+    ids=["one file", "two files", "text", "tflite", "openvino"],
 )
 def test_a_full_disk(
     digits: Path, destination: Path, limit: int, suffix: str, command: list[str]
@@ -94,7 +96,7 @@ def test_a_full_disk(
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
     )  # fmt: skip
     assert found.returncode == BAD_INPUT, found.stderr
-    assert "cannot write" in found.stderr
+    assert f"cannot write {path.with_suffix('')}." in found.stderr, "where it was asked for"
     assert "Traceback" not in found.stderr
     assert contents(destination.parent) == before
 
