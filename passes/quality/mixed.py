@@ -60,7 +60,7 @@ class Mixed(Pass):
             _most(trial, ranked, budget) if budget.bounds_cost else _fewest(trial, ranked, budget)
         )
         context.statistics.applied |= {f"keep %{name} float": 1 for name in kept}
-        Quantize(scheme=self.scheme, keep="|".join(kept)).run(graph, rw)
+        Quantize(scheme=self.scheme, keep="|".join(trial.floats(kept))).run(graph, rw)
 
 
 def _fewest(trial: _Trial, ranked: Sequence[str], budget: Budget) -> Sequence[str]:
@@ -72,8 +72,7 @@ def _fewest(trial: _Trial, ranked: Sequence[str], budget: Budget) -> Sequence[st
     if not trial.is_accurate(ranked, budget):
         raise Error(
             Code.PRECISION,
-            f"a budget of {budget.text} is not met with every layer of {trial.graph.name!r} in "
-            "float: what stays on integers beside them costs more",
+            f"a budget of {budget.text} is not met with {trial.graph.name!r} in float",
             instead="a wider budget, or --precision fp32",
         )
     low, high = 0, len(ranked)
@@ -115,15 +114,15 @@ class _Trial:
         self.scheme = scheme
         self.samples = samples
         self.right = _outputs(self.graph, samples)
+        roles = scheme_named(scheme)
+        self.layers: list[Op] = [
+            op for op in self.graph.ops if op.work().macs and roles.role(op) is Role.WEIGHTED
+        ]
 
     def ranked(self, *, per_byte: bool) -> list[str]:
         """Names of the layers, the one first whose noise is largest for what it costs in float: per
         byte of its weights, or per multiply-accumulate."""
-        roles = scheme_named(self.scheme)
-        layers: list[Op] = [
-            op for op in self.graph.ops if op.work().macs and roles.role(op) is Role.WEIGHTED
-        ]
-        names = [op.result.hint for op in layers]
+        names = [op.result.hint for op in self.layers]
         if not names:
             raise Error(
                 Code.PRECISION,
@@ -132,14 +131,33 @@ class _Trial:
             )
         others = {result.hint for op in self.graph.ops for result in op.results}
         noise = {}
-        for op, name in zip(layers, names, strict=True):
-            alone = self.quantized(sorted(others - {name}), repair=False)
+        for op, name in zip(self.layers, names, strict=True):
+            alone = self._quantized(sorted(others - {name}), repair=False)
             cost = _weight_bytes(op) if per_byte else op.work().macs
             noise[name] = self.noise(alone) / max(cost, 1)
         return sorted(names, key=lambda name: -noise[name])
 
+    def floats(self, kept: Sequence[str]) -> list[str]:
+        """The results that stay float when these layers' do: what stands between layers in float
+        alone is not worth a grid of its own."""
+        layers = set(self.layers)
+        between = [op for op in self.graph.ops if op not in layers]
+        after = {op for op in self.layers if op.result.hint not in set(kept)}
+        before = set(after)
+        for op in between:
+            if any(value.producer in after for value in op.present_operands):
+                after.add(op)
+        for op in reversed(between):
+            if any(user in before for result in op.results for user in result.users):
+                before.add(op)
+        alone = (op for op in between if op not in after and op not in before)
+        return [*kept, *(result.hint for op in alone for result in op.results)]
+
     def quantized(self, kept: Sequence[str], *, repair: bool = True) -> Graph:
-        """A quantized copy in which these results stay float."""
+        """A quantized copy in which these layers stay float."""
+        return self._quantized(self.floats(kept), repair=repair)
+
+    def _quantized(self, kept: Sequence[str], *, repair: bool) -> Graph:
         made = self.graph.clone()
         context = PassContext(data=InMemory(self.samples, "samples of the data"))
         with using(context):
