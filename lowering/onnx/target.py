@@ -43,6 +43,7 @@ ONNX = register(
         write=_write,
         runtime=RUNTIME,
         load=_load,
+        precisions=("fp32", "fp16", "w8", "w4"),
         option_names=("opset",),
         scheme=ONNX_SCHEME,
         caveat=_caveat,

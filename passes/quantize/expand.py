@@ -40,8 +40,9 @@ from edgec.passes.quantize.slots import is_stored_constant
 _Expansion: TypeAlias = Callable[[Any, Rewriter], "Op | None"]
 
 
-def expand(graph: Graph, scheme: QuantScheme) -> None:
-    """Rewrite every op whose role is EXPANDED, and every product with weights to one form."""
+def expand(graph: Graph, scheme: QuantScheme, keep: frozenset[str] = frozenset()) -> None:
+    """Rewrite every op whose role is EXPANDED, and every product with weights to one form; but for
+    EXPANDED ones with a result whose name is in ``keep``."""
     for product_of in tuple(graph.ops_of(MatMul)):
         if isinstance(product_of.b, Constant) and product_of.b.type.rank > 1:
             _make_plain(product_of)
@@ -49,6 +50,8 @@ def expand(graph: Graph, scheme: QuantScheme) -> None:
             _transpose_stored(product_of)
     for op in tuple(graph.ops):
         if scheme.role(op) is not Role.EXPANDED or _is_absorbed(op, scheme):
+            continue
+        if op.result.hint in keep:
             continue
         last = _EXPANSIONS[type(op)](op, Rewriter(graph).at(op))
         if last is not None:

@@ -38,10 +38,15 @@ _MADE: Mapping[str, Callable[..., Op]] = {
 }
 
 
-def separate_activations(graph: Graph, scheme: QuantScheme) -> None:
-    """Split off every carried activation but those that the scheme absorbs."""
+def separate_activations(
+    graph: Graph, scheme: QuantScheme, keep: frozenset[str] = frozenset()
+) -> None:
+    """Split off every carried activation but those that the scheme absorbs, and those of results
+    whose name is in ``keep``."""
     for op in tuple(graph.ops):
         if not isinstance(op, Carrier) or op.act == "none" or op.result.range is None:
+            continue
+        if op.result.hint in keep:
             continue
         rw = Rewriter(graph).at(op)
         made = _separated_where_needed(op, scheme, rw)

@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import edgec
-from edgec.ir import Array, Builder, Constant, Error, Graph, Rewriter, Sampler, parse_graph
-from edgec.ir.ops import Conv
+from edgec.ir import (
+    Array,
+    Builder,
+    Constant,
+    Error,
+    Graph,
+    Rewriter,
+    Sampler,
+    dtypes,
+    parse_graph,
+)
+from edgec.ir.ops import Add, Conv, HardSwish, Quantize
 from edgec.kernels import Executor, InMemory, Stepwise, run, seeded_inputs
 from edgec.passes import Settings
 from edgec.passes.quality.rounding import loss, rounded
@@ -186,6 +196,21 @@ def test_milliseconds_keep_as_many_layers_float_as_they_allow(digits: Path) -> N
     graph = edgec.load(digits, input_shapes={"input": (1, 1, 28, 28)})
     kept = [mixed(graph, f"{us}us,device=raspberry-pi-5")[1] for us in (30, 50, 1000)]
     assert 0 < kept[0] < kept[1] < kept[2]
+
+
+def test_with_every_layer_in_float_nothing_is_stored() -> None:
+    """Neither what stands between layers, nor what an activation is made of."""
+    rng = np.random.default_rng(0)
+    b = Builder("g")
+    x = b.input("x", dtypes.f32, (1, 4, 8, 8))
+    weights = b.const(rng.standard_normal((4, 4, 3, 3)), dtypes.f32)
+    first = b.add(Conv(x, weights, pads=(1,) * 4, act="hard_swish")).result
+    second = b.add(Conv(first, weights, pads=(1,) * 4)).result
+    graph = b.output(y=b.add(HardSwish(b.add(Add(first, second)).result)).result)
+    made, layers = mixed(graph, "200dB")
+    assert layers == 2
+    assert not any(made.ops_of(Quantize))
+    assert any(mixed(graph, "5dB")[0].ops_of(Quantize))
 
 
 @pytest.mark.parametrize(

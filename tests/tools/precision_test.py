@@ -196,6 +196,20 @@ def test_mixed_precision_keeps_a_score(digits: Path, digits_test: Path, tmp_path
         edgec.accuracy(data, labels[:39])
 
 
+@pytest.mark.parametrize("target", ["onnx", "openvino", "tflite"])
+def test_what_a_target_lists_it_takes(target: str, digits: Path, tmp_path: Path) -> None:
+    to = target_named(target)
+    if not to.runtime.is_installed:
+        pytest.skip(f"{to.runtime.module} is not installed")
+    graph = edgec.load(digits, input_shapes={"input": (1, 1, 28, 28)})
+    assert {"fp32", "fp16", "w8", "w4"} <= set(to.precisions)
+    for precision in to.precisions:
+        path = tmp_path / f"{precision}{to.suffix}"
+        made = edgec.compile(graph, target, path, precision=precision, verify=True)
+        assert made.verification is not None
+        assert all(found.sqnr_db > 25 for found in made.verification.accuracy.values())
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
