@@ -17,6 +17,9 @@ from edgec.passes.quality.budget import DROP, SIZE, Budget
 from edgec.passes.quantize import Quantize
 from edgec.passes.reconstruct import evenly, name_results
 
+# An order needs less than a verdict: every layer alone costs a run of the whole model per sample.
+_RANKED_ON = 4
+
 
 @dataclass(frozen=True)
 class Mixed(Pass):
@@ -130,11 +133,13 @@ class _Trial:
                 instead="--precision fp32",
             )
         others = {result.hint for op in self.graph.ops for result in op.results}
+        samples = list(evenly(InMemory(self.samples, "samples of the data"), _RANKED_ON))
+        right = _outputs(self.graph, samples)
         noise = {}
         for op, name in zip(self.layers, names, strict=True):
             alone = self._quantized(sorted(others - {name}), repair=False)
             cost = _weight_bytes(op) if per_byte else op.work().macs
-            noise[name] = self.noise(alone) / max(cost, 1)
+            noise[name] = _noise(_outputs(alone, samples), right) / max(cost, 1)
         return sorted(names, key=lambda name: -noise[name])
 
     def floats(self, kept: Sequence[str]) -> list[str]:
@@ -174,14 +179,10 @@ class _Trial:
             return score(self.graph) - score(made) <= budget.limit
         return self.sqnr(made) >= budget.limit
 
-    def noise(self, made: Graph) -> float:
-        """The power of the difference of the outputs, as a share of the outputs' own."""
-        off = [a - b for a, b in zip(_outputs(made, self.samples), self.right, strict=True)]
-        return _power(off) / max(_power(self.right), 1e-30)
-
     def sqnr(self, made: Graph) -> float:
         """Signal to quantization noise in dB."""
-        return float(-10 * np.log10(max(self.noise(made), 1e-30)))
+        noise = _noise(_outputs(made, self.samples), self.right)
+        return float(-10 * np.log10(max(noise, 1e-30)))
 
 
 def _weight_bytes(op: Op) -> int:
@@ -195,6 +196,12 @@ def _outputs(graph: Graph, samples: Sequence[Sample]) -> list[Array]:
         results = executor.run({name: sample[name] for name in graph.input_names})
         found += [array.astype(np.float64) for array in results.values() if array.dtype.kind == "f"]
     return found
+
+
+def _noise(found: Sequence[Array], right: Sequence[Array]) -> float:
+    """The power of the difference, as a share of what is right."""
+    off = [a - b for a, b in zip(found, right, strict=True)]
+    return _power(off) / max(_power(right), 1e-30)
 
 
 def _power(arrays: Sequence[Array]) -> float:
